@@ -1,0 +1,216 @@
+#pragma once
+
+/// @file
+/// A message on its way to a mailbox, and the duty to answer it.
+
+#include "muster/error.hpp"
+#include "muster/message.hpp"
+#include "muster/pending.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace muster {
+
+class pid;
+class process;
+class self;
+
+namespace detail {
+
+/// What is known of the type of a message when its body is not: its name, and how it is written.
+struct message_type {
+    std::string_view name;
+    void (*encode)(std::string& out, const void* body);
+};
+
+/// One object for each type of message: its address is how a mailbox tells them apart.
+template <class T>
+inline constexpr message_type message_type_of{
+    wire_name_of<T>(),
+    [](std::string& out, const void* body) { encode_to(out, *static_cast<const T*>(body)); }};
+
+/// Bytes that `value` holds outside of itself, about.
+template <class T>
+std::size_t held_bytes(const T& value) {
+    if constexpr (std::is_trivially_copyable_v<T> || has_codec<T>) {
+        return 0;
+    } else if constexpr (std::is_same_v<T, std::string>) {
+        return value.size();
+    } else if constexpr (is_a<T, std::optional>) {
+        return value ? held_bytes(*value) : 0;
+    } else if constexpr (is_a<T, std::variant>) {
+        return std::visit([](const auto& chosen) { return held_bytes(chosen); }, value);
+    } else if constexpr (is_a<T, std::pair> || is_a<T, std::tuple> || is_std_array<T>) {
+        return std::apply([](const auto&... part) { return (held_bytes(part) + ... + 0U); }, value);
+    } else if constexpr (container<T>) {
+        std::size_t sum = value.size() * sizeof(typename T::value_type);
+        if constexpr (!std::is_trivially_copyable_v<typename T::value_type>) {
+            for (const auto& element : value) {
+                sum += held_bytes(element);
+            }
+        }
+        return sum;
+    } else if constexpr (std::is_aggregate_v<T> && std::is_class_v<T>) {
+        return std::apply([](const auto&... field) { return (held_bytes(field) + ... + 0U); },
+                          tie_fields(const_cast<T&>(value)));
+    } else {
+        return 0;
+    }
+}
+
+/// A process of this member, by its place; none where the generation is 0.
+struct local_ref {
+    std::uint32_t index = 0;
+    std::uint32_t generation = 0;
+
+    friend bool operator==(const local_ref&, const local_ref&) = default;
+};
+
+/// A timer that was set, to be unset.
+struct alarm {
+    std::uint32_t worker = 0;
+    std::chrono::nanoseconds when{0};
+    std::uint64_t number = 0;  ///< 0: none
+};
+
+class router;
+
+/// The duty to answer one ask. Whoever is first ends it: the answer, an error, or the deadline.
+/// Threads: any.
+class ask_ticket {
+public:
+    explicit ask_ticket(std::shared_ptr<router> home) : home_{std::move(home)} {}
+    ask_ticket(const ask_ticket&) = delete;
+    ask_ticket& operator=(const ask_ticket&) = delete;
+    virtual ~ask_ticket() = default;
+
+    /// A process is about to see the request; false if the asker has gone on already, in which case
+    /// it must not see it.
+    [[nodiscard]] bool take() noexcept {
+        int seen = waiting;
+        return state_.compare_exchange_strong(seen, taken, std::memory_order_acq_rel) ||
+               seen == taken;
+    }
+    /// Ends it with an error.
+    void refuse(error why);
+    /// The deadline has come.
+    void expire();
+    /// Sets what ends it after `limit`. Before it is sent.
+    static void arm(const std::shared_ptr<ask_ticket>& one, std::chrono::nanoseconds limit);
+    [[nodiscard]] const std::shared_ptr<router>& home() const noexcept { return home_; }
+
+protected:
+    /// Whether the caller is the one that ends it.
+    [[nodiscard]] bool claim();
+    virtual void answer_error(error why) = 0;
+
+private:
+    enum : int { waiting, taken, done };
+    std::atomic<int> state_{waiting};
+    alarm alarm_;
+    const std::shared_ptr<router> home_;
+};
+
+/// The duty to answer with an `R`.
+template <class R>
+class ask_of final : public ask_ticket {
+public:
+    explicit ask_of(std::shared_ptr<router> home) : ask_ticket{std::move(home)} {}
+
+    [[nodiscard]] pending<R> answer() const { return pending<R>{state_}; }
+    void settle(result<R> value) {
+        if (claim()) {
+            state_->complete(std::move(value));
+        }
+    }
+
+private:
+    void answer_error(error why) override { state_->complete(std::unexpected{std::move(why)}); }
+
+    const std::shared_ptr<pending_state<R>> state_ = std::make_shared<pending_state<R>>();
+};
+
+/// A message, or a signal of Muster's own (without a type), in a mailbox.
+/// Threads: whoever holds it.
+class parcel {
+public:
+    explicit parcel(const message_type* of) : type{of} {}
+    parcel(const parcel&) = delete;
+    parcel& operator=(const parcel&) = delete;
+    /// Dropped with a duty to answer: the asker hears that the process is gone.
+    virtual ~parcel();
+
+    // Those of one size class come from a store of the thread, which spares the allocator.
+    static void* operator new(std::size_t size);
+    static void operator delete(void* memory, std::size_t size) noexcept;
+
+    parcel* next = nullptr;
+    const message_type* const type;
+    std::shared_ptr<ask_ticket> ticket;
+    local_ref from;
+    std::uint32_t generation = 0;  ///< The life it is addressed to.
+    std::uint32_t weight = 0;
+};
+
+template <class T>
+class parcel_of final : public parcel {
+public:
+    explicit parcel_of(T&& value) : parcel{&message_type_of<T>}, body{std::move(value)} {
+        const std::size_t bytes = sizeof(parcel_of) + held_bytes(body);
+        weight = bytes > 0x7fff'ffff ? 0x7fff'ffff : static_cast<std::uint32_t>(bytes);
+    }
+    template <class... Fields>
+    explicit parcel_of(std::in_place_t /*fields*/, Fields&&... fields)
+        : parcel_of{T{std::forward<Fields>(fields)...}} {}
+
+    T body;
+};
+
+using parcel_ptr = std::unique_ptr<parcel>;
+
+/// Where processes are found: all of one node.
+/// Threads: any.
+class router {
+public:
+    virtual ~router() = default;
+    /// Puts it into the mailbox of `to`; an ask that could not be put there has its answer then.
+    /// Errors: gone, overloaded, unavailable, invalid_argument.
+    virtual result<void> deliver(const pid& to, parcel_ptr one) = 0;
+    virtual pid spawn(std::move_only_function<process(self)> body) = 0;
+    [[nodiscard]] virtual alarm arm(std::chrono::nanoseconds after,
+                                    std::move_only_function<void()> fire) = 0;
+    virtual void disarm(const alarm& one) = 0;
+};
+
+/// Sends `T{fields…}` and answers its reply. A plain function, so that the message is no temporary
+/// of an awaiting expression (docs/internals/coroutines.md).
+template <class T, class... Fields>
+pending<typename T::reply> ask(const std::shared_ptr<router>& by,
+                               local_ref from,
+                               const pid& to,
+                               std::chrono::nanoseconds limit,
+                               Fields&&... fields) {
+    auto ticket = std::make_shared<ask_of<typename T::reply>>(by);
+    auto answer = ticket->answer();
+    auto one = std::make_unique<parcel_of<T>>(std::in_place, std::forward<Fields>(fields)...);
+    one->from = from;
+    ask_ticket::arm(ticket, limit);
+    one->ticket = std::move(ticket);
+    static_cast<void>(by->deliver(to, std::move(one)));
+    return answer;
+}
+
+}  // namespace detail
+}  // namespace muster

@@ -1,0 +1,17 @@
+#pragma once
+
+/// @file
+/// Everything but `<muster/testing.hpp>` and `<muster/asio.hpp>`.
+
+#include "muster/application.hpp"
+#include "muster/config.hpp"
+#include "muster/error.hpp"
+#include "muster/ids.hpp"
+#include "muster/message.hpp"
+#include "muster/node.hpp"
+#include "muster/ownership.hpp"
+#include "muster/pending.hpp"
+#include "muster/planner.hpp"
+#include "muster/resource.hpp"
+#include "muster/task.hpp"
+#include "muster/view.hpp"

@@ -1,0 +1,177 @@
+#pragma once
+
+/// @file
+/// A node: a program's membership in one cluster.
+
+#include "muster/application.hpp"
+#include "muster/config.hpp"
+#include "muster/detail/await_guard.hpp"
+#include "muster/error.hpp"
+#include "muster/ownership.hpp"
+#include "muster/pending.hpp"
+#include "muster/resource.hpp"
+#include "muster/view.hpp"
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace muster {
+
+class node;
+
+namespace detail {
+
+struct node_state;
+
+/// What `serve` hands down: the specification and how to make a partition.
+struct served {
+    enum class kind : std::uint8_t { hash, range, list } what = kind::hash;
+    std::uint32_t partitions = 0;
+    std::vector<std::string> from;
+    resource_options options;
+    std::function<std::unique_ptr<partition_object>(ownership)> make;
+};
+
+template <class Kind>
+resource_options options_of(const Kind& kind) {
+    return {kind.replicas,
+            kind.when_stranded,
+            kind.effects,
+            kind.handover_delay,
+            kind.on_stuck,
+            kind.acquire_deadline,
+            kind.release_deadline,
+            kind.planner};
+}
+
+/// Where a node gets its machine from; tests hand in a simulated one.
+struct machine;
+
+}  // namespace detail
+
+/// A member of a cluster, or one that wants to be.
+///
+/// Threads:  any.
+/// Lifetime: neither copied nor moved; ends last. The destructor makes sure that everything has
+///           stopped, within 6 s.
+class node {
+public:
+    /// Settings from `muster.toml` and the environment; `cluster` is the default of that setting.
+    /// Touches nothing and cannot fail; what is wrong with the settings `start` says.
+    explicit node(std::string cluster);
+    /// Takes exactly these.
+    explicit node(config settings, application program = {});
+    /// On another machine than this one (tests).
+    node(config settings, application program, std::shared_ptr<detail::machine> on);
+    node(const node&) = delete;
+    node& operator=(const node&) = delete;
+    ~node();
+
+    /// Opens the ports and begins to look for ZooKeeper, which need not be there.
+    /// Errors: invalid_argument (a setting, with where it came from), unavailable (a port is
+    /// taken), conflict (started already).
+    result<void> start();
+
+    /// Starts, waits for SIGTERM, SIGINT or `stop()`, hands off, leaves. Returns the exit code for
+    /// `main`: 0 left in order; 1 it could not go on, or not everything was handed off; 2 settings;
+    /// 130 a second signal came.
+    int run();
+    /// Makes `run` return, from any thread, a hook or a handler.
+    void stop();
+
+    /// Hands everything off and leaves the cluster, within `drain_deadline`.
+    /// Errors: timed_out (not everything was handed off), outcome_unknown (ZooKeeper did not
+    /// confirm), closed (never started).
+    pending<void> leave();
+
+    /// Serves the partitions of `name` that this member is given, as objects of class `P`.
+    /// Before `start` or after.
+    template <class P>
+    resource<P> serve(std::string name, by_hash how) {
+        return serve_as<P>(std::move(name),
+                           {.what = detail::served::kind::hash,
+                            .partitions = how.partitions,
+                            .from = {},
+                            .options = detail::options_of(how),
+                            .make = {}});
+    }
+    template <class P>
+    resource<P> serve(std::string name, by_range how) {
+        return serve_as<P>(std::move(name),
+                           {.what = detail::served::kind::range,
+                            .partitions = 0,
+                            .from = how.from,
+                            .options = detail::options_of(how),
+                            .make = {}});
+    }
+    template <class P>
+    resource<P> serve(std::string name, by_list how) {
+        return serve_as<P>(std::move(name),
+                           {.what = detail::served::kind::list,
+                            .partitions = 0,
+                            .from = {},
+                            .options = detail::options_of(how),
+                            .make = {}});
+    }
+
+    /// A resource that others serve, or this node: to ask, not to own.
+    template <class P>
+    resource<P> use(std::string name) {
+        return resource<P>{use_core(std::move(name))};
+    }
+
+    /// The newest picture of all members, without waiting.
+    [[nodiscard]] muster::view view() const;
+    /// The same without this node.
+    [[nodiscard]] std::vector<member> peers() const;
+    [[nodiscard]] std::string name() const;
+    [[nodiscard]] member_state state() const;
+    /// Where the mesh listens, once started.
+    [[nodiscard]] std::string address() const;
+
+    /// Runs `job` on a thread that may block, and yields what it returns.
+    template <class F>
+    auto blocking(F&& job) -> pending<std::invoke_result_t<std::decay_t<F>&>> {
+        static_assert(detail::awaitable_argument<F&&>,
+                      "give the lambda a name first, or capture by reference: GCC 12 destroys a "
+                      "closure made on the spot in an awaited call twice");
+        using value = std::invoke_result_t<std::decay_t<F>&>;
+        auto [answer, tell] = make_pending<value>();
+        run_blocking(
+            [done = std::move(tell), job = std::decay_t<F>(std::forward<F>(job))]() mutable {
+                try {
+                    if constexpr (std::is_void_v<value>) {
+                        job();
+                        done({});
+                    } else {
+                        done(job());
+                    }
+                } catch (...) {
+                    done(std::unexpected(detail::escaped(std::current_exception())));
+                }
+            });
+        return std::move(answer);
+    }
+
+private:
+    template <class P>
+    resource<P> serve_as(std::string name, detail::served how) {
+        how.make = [](ownership mine) -> std::unique_ptr<detail::partition_object> {
+            return std::make_unique<detail::partition_of<P, typename P::handles>>(std::move(mine));
+        };
+        return resource<P>{serve_core(std::move(name), std::move(how))};
+    }
+    std::shared_ptr<detail::resource_core> serve_core(std::string name, detail::served how);
+    std::shared_ptr<detail::resource_core> use_core(std::string name);
+    void run_blocking(std::move_only_function<void()> job);
+
+    std::unique_ptr<detail::node_state> state_;
+};
+
+}  // namespace muster

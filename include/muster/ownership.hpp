@@ -1,0 +1,98 @@
+#pragma once
+
+/// @file
+/// The right to act on one partition, as its owner holds it.
+
+#include "muster/ids.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace muster {
+
+class node;
+
+/// A piece of a resource.
+struct partition_name {
+    std::string resource;
+    std::string name;  ///< hash: the decimal index; range: its first key; list: its name
+    std::uint32_t slot = 0;  ///< 0 is the writer
+
+    friend bool operator==(const partition_name&, const partition_name&) = default;
+};
+
+namespace detail {
+
+/// What an `ownership` refers to.
+class ownership_core {
+public:
+    virtual ~ownership_core() = default;
+    [[nodiscard]] virtual const partition_name& partition() const noexcept = 0;
+    [[nodiscard]] virtual fence_token fence() const noexcept = 0;
+    [[nodiscard]] virtual bool valid() const noexcept = 0;
+    [[nodiscard]] virtual bool enter() noexcept = 0;
+    virtual void leave() noexcept = 0;
+    [[nodiscard]] virtual muster::node& home() const = 0;
+};
+
+}  // namespace detail
+
+/// Lets an effect happen while the right holds, and holds back the release until it is over.
+/// Threads: one at a time; moves between threads.
+class [[nodiscard]] acting {
+public:
+    acting() = default;
+    explicit acting(std::shared_ptr<detail::ownership_core> core) : core_{std::move(core)} {}
+    acting(acting&& other) noexcept : core_{std::move(other.core_)} { other.core_.reset(); }
+    acting& operator=(acting&& other) noexcept {
+        core_.swap(other.core_);
+        return *this;
+    }
+    ~acting() {
+        if (core_) {
+            core_->leave();
+        }
+    }
+    /// Whether the right held when it was asked for, and so holds now.
+    [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
+
+private:
+    std::shared_ptr<detail::ownership_core> core_;
+};
+
+/// The right to act on a partition: given with an acquire, ended for good by a release or by the
+/// end of the node's lease.
+///
+/// Threads:  any; a value to copy anywhere, also into threads of your own.
+/// Lifetime: may outlive its partition and its node; then it answers `valid() == false`.
+class ownership {
+public:
+    ownership() = default;
+    explicit ownership(std::shared_ptr<detail::ownership_core> core) : core_{std::move(core)} {}
+
+    /// Whether the right holds: one read of the clock. Advice, since it may end right after; an
+    /// effect that others can see runs inside `enter()` and carries `fence()`.
+    [[nodiscard]] bool valid() const noexcept { return core_ && core_->valid(); }
+
+    /// `if (auto acting = mine.enter()) { … }`: refused once the right has ended, and holds back
+    /// the release while it lives, so keep it short. Handlers run inside one by themselves.
+    acting enter() const noexcept {
+        return core_ && core_->enter() ? acting{core_} : acting{};
+    }
+
+    /// Larger than that of every acquire of this partition before.
+    [[nodiscard]] fence_token fence() const noexcept {
+        return core_ ? core_->fence() : fence_token{};
+    }
+    [[nodiscard]] const partition_name& partition() const noexcept;
+
+    /// The node that owns it. Only while the node lives.
+    [[nodiscard]] muster::node& node() const { return core_->home(); }
+
+private:
+    std::shared_ptr<detail::ownership_core> core_;
+};
+
+}  // namespace muster
