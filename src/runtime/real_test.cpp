@@ -1,0 +1,201 @@
+// What only the real runtime can show: threads, the machine's clock, the system's resolver.
+
+#include "runtime/real.hpp"
+
+#include <gtest/gtest.h>
+#include <time.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace muster::runtime {
+namespace {
+
+TEST(real_runtime, many_threads_post_and_each_keeps_its_order) {
+    const auto host = make_real_platform();
+    const auto here = host->make_loop("many");
+    constexpr int each = 20'000;
+    std::array<int, 3> last{};
+    bool in_order = true;
+    std::vector<std::jthread> posters;
+    for (std::size_t poster = 0; poster < last.size(); ++poster) {
+        posters.emplace_back([&, poster] {
+            for (int i = 1; i <= each; ++i) {
+                here->post([&, poster, i] {
+                    in_order = in_order && last.at(poster) == i - 1;
+                    last.at(poster) = i;
+                });
+            }
+        });
+    }
+    posters.clear();
+    const std::shared_ptr<gate> done = host->make_gate();
+    here->post([done] { done->open(); });
+    ASSERT_TRUE(done->wait(host->now() + 60s));
+    here->stop();
+    EXPECT_TRUE(in_order);
+    EXPECT_EQ(last, (std::array<int, 3>{each, each, each}));
+}
+
+TEST(real_runtime, two_loops_bounce_a_task_and_both_wake) {
+    const auto host = make_real_platform();
+    const auto left = host->make_loop("left");
+    const auto right = host->make_loop("right");
+    const std::shared_ptr<gate> done = host->make_gate();
+    std::function<void(int)> bounce = [&](int rest) {
+        if (rest == 0) {
+            done->open();
+            return;
+        }
+        (rest % 2 == 0 ? left : right)->post([&bounce, rest] { bounce(rest - 1); });
+    };
+    bounce(5000);
+    EXPECT_TRUE(done->wait(host->now() + 60s));
+    left->stop();
+    right->stop();
+}
+
+TEST(real_runtime, stop_waits_for_the_task_that_runs) {
+    const auto host = make_real_platform();
+    const auto here = host->make_loop("busy");
+    const auto started = host->make_gate();
+    const auto release = host->make_gate();
+    std::atomic<bool> ended{false};
+    here->post([&] {
+        started->open();
+        release->wait(never);
+        ended = true;
+    });
+    ASSERT_TRUE(started->wait(host->now() + 60s));
+    std::jthread stopper{[&] {
+        here->stop();
+        EXPECT_TRUE(ended);
+    }};
+    release->open();
+}
+
+TEST(real_runtime, two_threads_may_stop_one_loop) {
+    const auto host = make_real_platform();
+    const auto here = host->make_loop("twice");
+    const std::jthread other{[&] { here->stop(); }};
+    here->stop();
+}
+
+TEST(real_runtime, jobs_left_when_the_platform_goes_are_waited_for) {
+    std::atomic<int> done{0};
+    {
+        const auto host = make_real_platform();
+        for (int i = 0; i < 200; ++i) {
+            host->run_blocking([&done] { ++done; });
+        }
+    }
+    EXPECT_EQ(done, 200);
+}
+
+TEST(real_runtime, a_job_that_blocks_does_not_hold_up_the_next) {
+    const auto host = make_real_platform();
+    const std::shared_ptr<gate> first = host->make_gate();
+    const std::shared_ptr<gate> second = host->make_gate();
+    host->run_blocking([first] { first->wait(never); });
+    host->run_blocking([second] { second->open(); });
+    EXPECT_TRUE(second->wait(host->now() + 60s));
+    first->open();
+}
+
+TEST(real_runtime, time_is_read_from_the_clock_that_counts_suspension) {
+    const auto host = make_real_platform();
+    timespec before{};
+    ::clock_gettime(CLOCK_BOOTTIME, &before);
+    const instant now = host->now();
+    timespec after{};
+    ::clock_gettime(CLOCK_BOOTTIME, &after);
+    const auto as_instant = [](const timespec& at) {
+        return instant{std::chrono::seconds{at.tv_sec} + std::chrono::nanoseconds{at.tv_nsec}};
+    };
+    EXPECT_LE(as_instant(before), now);
+    EXPECT_GE(as_instant(after), now);
+}
+
+TEST(real_runtime, connecting_into_the_void_ends_at_the_deadline) {
+    const auto host = make_real_platform();
+    const auto here = host->make_loop("void");
+    const std::shared_ptr<gate> done = host->make_gate();
+    std::unique_ptr<operation> connecting;
+    result<std::unique_ptr<stream>> outcome;
+    // TEST-NET-1 (RFC 5737) leads nowhere; where the route itself is refused, that is an answer.
+    here->post([&, done] {
+        connecting = here->connect({"192.0.2.1", 9},
+                                   here->now() + 50ms,
+                                   [&outcome, done](result<std::unique_ptr<stream>> made) {
+                                       outcome = std::move(made);
+                                       done->open();
+                                   });
+    });
+    EXPECT_TRUE(done->wait(host->now() + 60s));
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().next(), next_step::wait);
+    here->stop();
+}
+
+TEST(real_runtime, a_name_that_does_not_exist_is_an_error_or_a_timeout) {
+    const auto host = make_real_platform();
+    const auto here = host->make_loop("names");
+    const std::shared_ptr<gate> done = host->make_gate();
+    std::unique_ptr<operation> resolving;
+    result<std::vector<endpoint>> outcome;
+    here->post([&, done] {
+        resolving = here->resolve({"no-such-host.invalid", 9},
+                                  here->now() + 500ms,
+                                  [&outcome, done](result<std::vector<endpoint>> found) {
+                                      outcome = std::move(found);
+                                      done->open();
+                                  });
+    });
+    EXPECT_TRUE(done->wait(host->now() + 60s));
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().next(), next_step::wait);
+    EXPECT_NE(outcome.error().text.find("no-such-host.invalid"), std::string::npos);
+    here->stop();
+}
+
+TEST(real_runtime, ipv6_is_spoken_where_the_host_has_it) {
+    const auto host = make_real_platform();
+    const auto here = host->make_loop("six");
+    const std::shared_ptr<gate> done = host->make_gate();
+    std::unique_ptr<listener> door;
+    std::unique_ptr<operation> connecting;
+    std::unique_ptr<stream> made;
+    bool available = true;
+    here->post([&, done] {
+        auto opened = here->listen({"::1", 0}, [](std::unique_ptr<stream>) {});
+        if (!opened) {
+            available = false;
+            done->open();
+            return;
+        }
+        door = std::move(*opened);
+        connecting = here->connect(
+            door->local(), here->now() + 5s, [&, done](result<std::unique_ptr<stream>> stream) {
+                made = std::move(stream.value());
+                EXPECT_EQ(made->remote(), door->local());
+                done->open();
+            });
+    });
+    EXPECT_TRUE(done->wait(host->now() + 60s));
+    here->stop();
+    if (!available) {
+        GTEST_SKIP() << "this host has no IPv6";
+    }
+    EXPECT_EQ(door->local().address, "::1");
+}
+
+TEST(real_runtime, aborting_says_why) {
+    EXPECT_DEATH(make_real_platform()->abort_process("the lease ended and a handler did not"),
+                 "the lease ended and a handler did not");
+}
+
+}  // namespace
+}  // namespace muster::runtime
