@@ -1,0 +1,137 @@
+#pragma once
+
+/// @file
+/// One connection: handshake, frames in and out, heartbeats, and the requests that wait for replies
+/// on it.
+///
+/// Outgoing frames gather in one buffer, and one write is in flight at a time. What is sent while
+/// input is handled goes out when that input has been used up; what is sent otherwise, when the
+/// loop has handled what is ready.
+
+#include "mesh/frame.hpp"
+#include "mesh/mesh.hpp"
+#include "mesh/reply_slots.hpp"
+#include "runtime/loop.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muster::mesh {
+
+class mesh_core;
+class peer_link;
+
+/// Threads: its loop only, but for `answer` and what says "any thread".
+/// Lifetime: held by its worker until `close()`.
+class connection : public std::enable_shared_from_this<connection> {
+public:
+    connection(mesh_core& core, std::size_t worker, std::unique_ptr<runtime::stream> stream);
+    ~connection();
+
+    /// The other side speaks first.
+    void start_accepted();
+    /// Greets for `link`, which hears how it ended; `seen` as in `hello`.
+    void start_dialled(std::shared_ptr<peer_link> link, std::uint64_t dial, std::uint64_t seen);
+
+    void send_request(std::string_view body, instant deadline, reply_fn done);
+    void send_frame(frame_type type, std::uint64_t id, std::string_view body);
+    /// Whole frames, `count` of them; `frames` is left empty.
+    void send_frames(std::string& frames, std::uint64_t count);
+
+    /// Any thread. `body` is of a reply or failure to request `id`.
+    void answer(std::uint64_t id, frame_type type, std::string_view body);
+
+    /// The node has another id than when this connection was made, or has its first one.
+    void identity_changed();
+
+    /// Ends it; requests that wait end with `outcome_unknown`, or `closed` when the node stops.
+    void close(const error& why);
+
+    /// Any thread.
+    [[nodiscard]] const std::shared_ptr<runtime::loop>& home() const noexcept { return loop_; }
+    [[nodiscard]] bool is_dialled() const noexcept { return dialled_; }
+    [[nodiscard]] std::uint64_t dial() const noexcept { return dial_; }
+    [[nodiscard]] std::size_t max_body() const noexcept { return max_body_; }
+    /// Bytes not yet handed to the network.
+    [[nodiscard]] std::size_t backlog() const noexcept {
+        return backlog_.load(std::memory_order_relaxed);
+    }
+
+private:
+    enum class phase : std::uint8_t { greeting, waiting, open, leaving, closed };
+
+    void begin();
+    void read();
+    void on_read(result<std::size_t> got);
+    void take_frames();
+    [[nodiscard]] bool take_preamble(std::string_view input);
+    void take(const frame& one);
+    void take_open(const frame& one);
+    void take_request(const frame& one);
+    void take_greeting(const frame& one);
+    void judge(const hello& theirs);
+    void judge_answer(const hello& theirs);
+    [[nodiscard]] const char* mismatch(const hello& theirs) const;
+    void refuse(errc code, std::string text, bool duplicate = false);
+    void open(member_id peer_id);
+    void broken(std::string_view why);
+
+    void flush();
+    void flush_later();
+    void sent(const result<void>& outcome);
+    void take_answers();
+    void beat();
+    void arm_due();
+    void expire();
+
+    mesh_core& core_;  ///< Owns this; not touched once this is closed.
+    const std::size_t worker_;
+    const std::shared_ptr<runtime::loop> loop_;
+    const std::size_t max_body_;
+    const std::size_t max_backlog_;
+    std::unique_ptr<runtime::stream> stream_;
+    std::unique_ptr<runtime::timer> beat_;  ///< Of the handshake, then of the heartbeat.
+    std::unique_ptr<runtime::timer> due_;
+    const std::string address_;  ///< Of the other side, without its port.
+
+    phase phase_ = phase::greeting;
+    bool dialled_ = false;
+    bool preamble_taken_ = false;
+    bool counted_handshake_ = false;
+    std::uint64_t dial_ = 0;
+    std::shared_ptr<peer_link> link_;  ///< Until it is closed; none for clients.
+    member_id made_as_;
+    member_id peer_id_;
+    hello greeting_;  ///< The other side's, while it waits for this node's id.
+
+    std::vector<char> in_;
+    std::size_t begin_ = 0;  ///< What has been read and not used: [begin_, end_) of in_.
+    std::size_t end_ = 0;
+    std::size_t wanted_ = header_size;
+    instant batch_time_{};
+    bool in_batch_ = false;
+
+    std::string out_;
+    std::string flight_;
+    bool writing_ = false;
+    bool flush_posted_ = false;
+    std::uint64_t frames_out_ = 0;
+    std::atomic<std::size_t> backlog_{0};
+
+    reply_slots pending_;
+    bool heard_ = false;
+    bool spoke_ = false;
+    duration silence_{};
+    duration beat_period_{};
+    instant due_at_ = never;  ///< What `due_` is set to.
+
+    std::mutex answers_mutex_;
+    std::string answers_;  // from other threads; guarded by answers_mutex_
+};
+
+}  // namespace muster::mesh

@@ -1,0 +1,102 @@
+#pragma once
+
+/// @file
+/// Frames: what travels on a connection after the eight bytes that open it.
+///
+///     0        4      5       6          8        16       20
+///     | length | type | flags | reserved | id     | crc32c | body ...
+///
+/// Little-endian. `length` counts the body; the checksum covers all before it and the body.
+
+#include "muster/error.hpp"
+#include "muster/ids.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace muster::mesh {
+
+/// The first bytes of each direction: no text and no TLS record begins so. The last one is the
+/// version of the frame format.
+inline constexpr std::string_view preamble{"\x8dmuster\x01", 8};
+
+inline constexpr std::size_t header_size = 20;
+/// Body of a frame before the handshake has ended.
+inline constexpr std::size_t max_greeting = 4096;
+
+/// 64 to 255 are for the rooms above the mesh (`settings::frames`).
+enum class frame_type : std::uint8_t {
+    hello = 1,
+    refusal = 2,    ///< Instead of a hello, then the connection ends.
+    challenge = 3,  ///< Kept for authentication.
+    proof = 4,      ///< Kept for authentication.
+    heartbeat = 5,
+    request = 6,  ///< Body: remaining time in microseconds (4 bytes), then the request.
+    reply = 7,    ///< `id` is the request's.
+    failure = 8,  ///< The same, and the body is a `failure_note`.
+};
+inline constexpr std::uint8_t first_free_type = 64;
+
+/// A receiver that does not know the type passes over the frame instead of hanging up.
+inline constexpr std::uint8_t flag_optional = 1;
+
+struct frame {
+    frame_type type{};
+    std::uint8_t flags = 0;
+    std::uint64_t id = 0;
+    std::string_view body;
+};
+
+/// Appends one whole frame; its body is `lead` followed by `body`.
+void append_frame(std::string& out,
+                  frame_type type,
+                  std::uint64_t id,
+                  std::string_view body,
+                  std::string_view lead = {},
+                  std::uint8_t flags = 0);
+
+enum class parsed : std::uint8_t { whole, partial, broken };
+
+struct parse_outcome {
+    parsed what = parsed::partial;
+    std::size_t size = 0;       ///< Of the whole frame with its header, when that is known.
+    const char* why = nullptr;  ///< What is broken.
+};
+
+/// Reads the frame at the start of `input`. `into.body` points into `input`.
+[[nodiscard]] parse_outcome parse_frame(std::string_view input, std::size_t max_body, frame& into);
+
+/// Body of `hello`. Sent by the dialling side first, then by the other.
+struct hello {
+    std::uint32_t least_version = 1;  ///< Of the protocol spoken in frames.
+    std::uint32_t version = 1;
+    std::uint64_t features = 0;  ///< Bit 0 is kept for authentication.
+    std::string cluster;
+    member_id self;          ///< empty: a client
+    member_id expected;      ///< Whom the dialler wants; empty: whoever is there.
+    std::uint64_t dial = 0;  ///< Numbers the dialler's connections.
+    /// The newest connection dialled by the other side that the dialler has had: one it had, and
+    /// dials in spite of, it has lost.
+    std::uint64_t seen = 0;
+    std::string nonce;  ///< Kept for authentication.
+};
+
+/// Body of `refusal`.
+struct refusal_note {
+    std::string code;  ///< As `name_of(errc)` writes it.
+    std::string text;
+    bool duplicate = false;  ///< The other side's own connection is about to be there.
+};
+
+/// Body of `failure`.
+struct failure_note {
+    std::string code;
+    std::string text;
+};
+
+/// The code of that name; `incompatible` where this version knows none.
+[[nodiscard]] errc code_named(std::string_view name) noexcept;
+
+}  // namespace muster::mesh

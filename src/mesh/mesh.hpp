@@ -1,0 +1,150 @@
+#pragma once
+
+/// @file
+/// Connections between the members of a cluster: opened when first needed, framed, versioned,
+/// length-limited, with requests and replies.
+
+#include "muster/error.hpp"
+#include "muster/ids.hpp"
+
+#include "base/callback.hpp"
+#include "base/instant.hpp"
+#include "runtime/loop.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muster::mesh {
+
+/// Who is meant: one incarnation of a member, and where it listens.
+struct peer {
+    member_id id;
+    std::string address;  ///< "host:port" from its descriptor
+
+    friend bool operator==(const peer&, const peer&) = default;
+};
+
+/// A frame of a type of one's own (settings::frames): one way, unacknowledged. Frames to one peer
+/// from one thread arrive in order and once, or, where the connection broke, not at all.
+struct arrival {
+    member_id from;  ///< empty for a client
+    std::uint64_t id = 0;
+    std::string_view body;  ///< lives during the call only
+};
+
+struct settings {
+    std::string cluster;
+    runtime::endpoint listen{"127.0.0.1", 0};
+    bool accept = true;                  ///< false: a client, which only dials
+    std::size_t max_frame = 16U << 20U;  ///< bytes; longer ones are refused before allocation
+    std::size_t max_queue = 16U << 20U;  ///< bytes waiting for one peer; beyond: overloaded
+    duration handshake_deadline = 5s;
+    duration connect_deadline = 2s;
+    duration heartbeat = 1s;   ///< silence after which a heartbeat goes out
+    duration dead_after = 5s;  ///< silence that breaks a connection
+    std::size_t max_handshakes_per_address = 64;
+    /// By frame type, 64 to 255; run on the worker that read the frame. A peer that sends a type
+    /// not named here is hung up on, unless the frame says that it may be passed over.
+    std::map<std::uint8_t, std::function<void(const arrival&)>> frames{};
+};
+
+/// Answers one request, once, from any thread; dropped unanswered it answers `handler_failed`.
+class responder {
+public:
+    class impl;
+    responder();
+    explicit responder(std::unique_ptr<impl> inner);
+    responder(responder&&) noexcept;
+    responder& operator=(responder&&) noexcept;
+    ~responder();
+
+    void reply(std::string body);
+    void fail(const error& why);
+    [[nodiscard]] explicit operator bool() const noexcept { return inner_ != nullptr; }
+
+private:
+    std::unique_ptr<impl> inner_;
+};
+
+/// A request of another member, as it was read: on the worker that owns the connection.
+struct incoming {
+    member_id from;         ///< empty for a client
+    std::string_view body;  ///< lives during the call only
+    instant deadline;       ///< of the asker, on this machine's clock
+    responder answer;
+};
+
+struct counters {
+    std::uint64_t connections = 0;  ///< open now
+    std::uint64_t frames_in = 0, frames_out = 0;
+    std::uint64_t bytes_in = 0, bytes_out = 0;
+    std::uint64_t refused_handshakes = 0;
+    std::uint64_t broken = 0;  ///< connections that ended with an error
+};
+
+/// The mesh of one node.
+///
+/// Threads: any, but the handlers: `on_request` runs on the worker that read the request, the
+///          completion of `request` on the worker that read the reply (or on one of the workers
+///          where no connection came about), never inside the call.
+/// Lifetime: `stop()` before the workers stop. After it no handler runs.
+class mesh {
+public:
+    using on_request = std::function<void(incoming)>;
+
+    virtual ~mesh() = default;
+
+    /// Listens, unless a client. `workers` is not empty.
+    /// Blocks: until the first worker listens; so not on another loop.
+    /// Errors: unavailable (the address), invalid_argument.
+    [[nodiscard]] static result<std::unique_ptr<mesh>> start(
+        std::shared_ptr<runtime::platform> machine,
+        std::vector<std::shared_ptr<runtime::loop>> workers,
+        settings wanted,
+        on_request handler);
+
+    /// Where it listens, with the port that was picked.
+    [[nodiscard]] virtual runtime::endpoint local() const = 0;
+
+    /// From now on this node speaks as `id` (a new session, a new incarnation): connections made
+    /// as another are closed, requests addressed to another are refused with `gone`. Until the
+    /// first call incoming handshakes wait within their deadline.
+    virtual void become(member_id id) = 0;
+
+    /// Sends `body` and calls `done` exactly once, by `deadline` (plus a turn of the loop).
+    /// A request to oneself is delivered without a connection.
+    /// Errors: unavailable (could not connect; nothing was sent), timed_out (not sent by the
+    /// deadline), outcome_unknown (sent, no answer), gone (another incarnation answers there),
+    /// overloaded (queue full), incompatible (version, cluster), invalid_argument (too long),
+    /// closed; or whatever the other side failed it with.
+    virtual void request(const peer& to,
+                         std::string body,
+                         instant deadline,
+                         callback<result<std::string>> done) = 0;
+
+    /// Sends a frame of a type of one's own, at most once. On the worker that has the connection
+    /// it goes straight into the outgoing buffer; from elsewhere it costs one wake for a batch.
+    /// Errors: overloaded, invalid_argument (too long), closed; what goes wrong later is not told.
+    [[nodiscard]] virtual result<void> post(const peer& to,
+                                            std::uint8_t type,
+                                            std::uint64_t id,
+                                            std::string_view body) = 0;
+
+    [[nodiscard]] virtual counters count() const = 0;
+
+    /// Closes everything; pending requests end with `closed` or `outcome_unknown`. `done` runs on a
+    /// worker when the last handler has run.
+    virtual void stop(task_fn done) = 0;
+
+    /// The same, and waits for it, up to 5 s.
+    /// Blocks: so not on a loop.
+    virtual void stop() = 0;
+};
+
+}  // namespace muster::mesh

@@ -1,0 +1,211 @@
+#include "muster/message.hpp"
+
+#include "mesh/world_test.hpp"
+
+namespace muster::mesh {
+namespace {
+
+/// Somebody who writes bytes to a mesh's port and looks whether it is hung up on.
+class stranger {
+public:
+    stranger(world& in, host& on, node& to) : world_{in}, loop_{on.make_loop("stranger")} {
+        loop_->post([this, &to] {
+            dial_ = loop_->connect({to.on().address(), 7000}, loop_->now() + 1s, [this](auto made) {
+                stream_ = std::move(*made);
+                read();
+            });
+        });
+        world_.run_for(10ms);
+    }
+    ~stranger() {
+        loop_->post([this] {
+            dial_ = nullptr;
+            stream_ = nullptr;
+        });
+        world_.run_for(5ms);
+        loop_->stop();
+    }
+
+    void say(std::string bytes) {
+        loop_->post([this, bytes = std::move(bytes)]() mutable {
+            said_ = std::move(bytes);
+            stream_->write(said_, [](auto) {});
+        });
+        world_.run_for(5ms);
+    }
+
+    void hang_up() {
+        loop_->post([this] { stream_->close(); });
+        world_.run_for(5ms);
+    }
+
+    std::string heard;
+    bool hung_up = false;
+
+private:
+    void read() {
+        stream_->read_some(buffer_, [this](result<std::size_t> got) {
+            if (!got || *got == 0) {
+                hung_up = true;
+                return;
+            }
+            heard.append(buffer_.data(), *got);
+            read();
+        });
+    }
+
+    world& world_;
+    std::shared_ptr<runtime::loop> loop_;
+    std::unique_ptr<runtime::operation> dial_;
+    std::unique_ptr<runtime::stream> stream_;
+    std::array<char, 4096> buffer_{};
+    std::string said_;
+};
+
+std::string greeting(std::string cluster = "shop", member_id self = {}) {
+    hello mine;
+    mine.cluster = std::move(cluster);
+    mine.self = self;
+    std::string bytes{preamble};
+    append_frame(bytes, frame_type::hello, 0, encode(mine));
+    return bytes;
+}
+
+std::string request_frame(std::uint64_t id, std::string_view body) {
+    std::string bytes;
+    append_frame(bytes, frame_type::request, id, body, std::string_view{"\x00\x00\x10\x00", 4});
+    return bytes;
+}
+
+class strangers : public mesh_in_a_world {
+protected:
+    host& outside_ = world_.add_host("outside");
+};
+
+TEST_F(strangers, row_107_port_scanners_and_other_protocols_are_hung_up_on) {
+    for (const std::string& bytes : {std::string{"GET / HTTP/1.1\r\n\r\n"},
+                                     std::string{"\x16\x03\x01\x02\x00\x01", 6},
+                                     std::string{"\x00", 1},
+                                     std::string(5000, '\xff')}) {
+        stranger one{world_, outside_, bob_};
+        one.say(bytes);
+        EXPECT_TRUE(one.hung_up);
+        EXPECT_EQ(one.heard, "");
+    }
+    EXPECT_EQ(bob_.net().count().refused_handshakes, 4U);
+}
+
+TEST_F(strangers, row_99_other_versions_are_told_ours) {
+    for (const char version : {'\x00', '\xff'}) {
+        std::string bytes{preamble};
+        bytes.back() = version;
+        stranger one{world_, outside_, bob_};
+        one.say(bytes);
+        EXPECT_EQ(one.heard, preamble);
+        EXPECT_TRUE(one.hung_up);
+    }
+}
+
+TEST_F(strangers, row_99_malformed_frames_end_the_connection) {
+    std::string checksum = request_frame(1, "x");
+    checksum.back() = 'y';
+    std::string unknown;
+    append_frame(unknown, static_cast<frame_type>(63), 0, "x");
+    std::string short_request;
+    append_frame(short_request, frame_type::request, 0, "x");
+    std::string length = request_frame(1, "x");
+    length[3] = '\x7f';
+    for (const std::string& bytes : {checksum, unknown, short_request, length}) {
+        stranger one{world_, outside_, bob_};
+        one.say(greeting());
+        EXPECT_FALSE(one.hung_up);
+        one.say(bytes);
+        EXPECT_TRUE(one.hung_up);
+    }
+    EXPECT_TRUE(bob_.heard.empty());
+    EXPECT_EQ(bob_.net().count().broken, 4U);
+    EXPECT_EQ(bob_.net().count().connections, 0U);
+}
+
+TEST_F(strangers, row_109_optional_frames_of_unknown_type_are_passed_over) {
+    stranger one{world_, outside_, bob_};
+    one.say(greeting());
+    std::string optional;
+    append_frame(optional, static_cast<frame_type>(63), 0, "x", {}, flag_optional);
+    one.say(optional + request_frame(1, "after it"));
+    EXPECT_FALSE(one.hung_up);
+    EXPECT_EQ(bob_.heard, (std::vector<std::string>{"after it"}));
+}
+
+TEST_F(strangers, row_100_frames_may_be_split_at_every_byte) {
+    const std::string first = greeting();
+    const std::string both = request_frame(1, "one") + request_frame(2, "two");
+    for (std::size_t cut = 1; cut < both.size(); ++cut) {
+        bob_.heard.clear();
+        stranger one{world_, outside_, bob_};
+        one.say(first.substr(0, cut));
+        one.say(first.substr(std::min(cut, first.size())));
+        one.say(both.substr(0, cut));
+        one.say(both.substr(cut));
+        ASSERT_EQ(bob_.heard, (std::vector<std::string>{"one", "two"})) << cut;
+    }
+    bob_.heard.clear();
+    stranger byte_by_byte{world_, outside_, bob_};
+    for (const char c : first + both) {
+        byte_by_byte.say(std::string(1, c));
+    }
+    EXPECT_EQ(bob_.heard, (std::vector<std::string>{"one", "two"}));
+}
+
+TEST_F(strangers, row_101_a_frame_cut_short_is_not_delivered) {
+    const std::string whole = request_frame(1, "never whole");
+    stranger one{world_, outside_, bob_};
+    one.say(greeting() + whole.substr(0, whole.size() - 1));
+    EXPECT_EQ(bob_.net().count().connections, 1U);
+    one.hang_up();
+    EXPECT_TRUE(bob_.heard.empty());
+    EXPECT_EQ(bob_.net().count().connections, 0U);
+}
+
+TEST_F(strangers, row_102_handshakes_have_a_deadline_and_a_bound_for_each_address) {
+    settings few;
+    few.max_handshakes_per_address = 3;
+    node careful{world_, "careful", member_id{6, 6}, few};
+    std::vector<std::unique_ptr<stranger>> slow;
+    for (int i = 0; i < 5; ++i) {
+        slow.push_back(std::make_unique<stranger>(world_, outside_, careful));
+        slow.back()->say("\x8d");
+    }
+    const auto refused = [&] {
+        return std::count_if(
+            slow.begin(), slow.end(), [](const auto& one) { return one->hung_up; });
+    };
+    EXPECT_EQ(refused(), 2);
+    const auto other = ann_.ask(careful.as_peer(), "from elsewhere");
+    run();
+    EXPECT_EQ(**other->value, "re: from elsewhere");
+    run(5s);
+    EXPECT_EQ(refused(), 5);
+    stranger later{world_, outside_, careful};
+    later.say(greeting());
+    EXPECT_FALSE(later.hung_up);
+}
+
+TEST_F(strangers, row_113_of_many_connections_of_one_member_the_newest_stays) {
+    std::vector<std::unique_ptr<stranger>> all;
+    for (std::uint64_t i = 1; i <= 20; ++i) {
+        hello mine;
+        mine.cluster = "shop";
+        mine.self = member_id{9, 9};
+        mine.dial = i;
+        std::string bytes{preamble};
+        append_frame(bytes, frame_type::hello, 0, encode(mine));
+        all.push_back(std::make_unique<stranger>(world_, outside_, bob_));
+        all.back()->say(bytes);
+    }
+    EXPECT_EQ(bob_.net().count().connections, 1U);
+    EXPECT_FALSE(all.back()->hung_up);
+}
+
+}  // namespace
+}  // namespace muster::mesh
