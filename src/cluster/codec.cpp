@@ -1,0 +1,266 @@
+#include "cluster/codec.hpp"
+
+#include "cluster/stored_json.hpp"
+
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace muster::cluster {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+
+constexpr std::array<std::pair<lifecycle, std::string_view>, 7> lifecycle_names{{
+    {lifecycle::stranded, "stranded"},
+    {lifecycle::joining, "joining"},
+    {lifecycle::initializing, "initializing"},
+    {lifecycle::online, "online"},
+    {lifecycle::suspect, "suspect"},
+    {lifecycle::draining, "draining"},
+    {lifecycle::left, "left"},
+}};
+
+lifecycle to_lifecycle(stored::reader& in, const json::value& from) {
+    const std::string text = in.to_text(from, "state");
+    for (const auto& [state, name] : lifecycle_names) {
+        if (name == text) {
+            return state;
+        }
+    }
+    in.wrong("state \"" + text + "\" is unknown");
+    return lifecycle::stranded;
+}
+
+template <class Names>
+json::array names_of(const Names& names, bool encode) {
+    json::array array;
+    for (const std::string& one : names) {
+        array.push_back(encode ? stored::name(one) : stored::text(one));
+    }
+    return array;
+}
+
+json::object written(const release_record& what) {
+    json::object object;
+    object["through"] = stored::number(what.through);
+    if (!what.except.empty()) {
+        object["except"] = names_of(what.except, false);
+    }
+    if (what.revoked != 0) {
+        object["revoked"] = stored::number(what.revoked);
+    }
+    if (!what.failed.empty()) {
+        json::object failed;
+        for (const auto& [key, fence] : what.failed) {
+            failed[key] = stored::number(fence);
+        }
+        object["failed"] = std::move(failed);
+    }
+    if (!what.ready.empty()) {
+        object["ready"] = names_of(what.ready, false);
+    }
+    return object;
+}
+
+release_record to_release(stored::reader& in, const json::object& from) {
+    release_record record;
+    in.read(from, "through", record.through, 0, most_plan_number);
+    in.read(from, "revoked", record.revoked, 0, most_plan_number);
+    in.read_names(from, "except", record.except, false);
+    in.read_names(from, "ready", record.ready, false);
+    if (const json::value* const failed = from.if_contains("failed")) {
+        for (const auto& [key, fence] : in.to_object(*failed, "failed", stored::most_names)) {
+            record.failed[std::string{key}] = in.to_number(fence, "failed", 0, most_plan_number);
+        }
+    }
+    return record;
+}
+
+template <class Record>
+result<Record> checked(const stored::reader& in, Record record) {
+    if (auto fine = in.check(); !fine) {
+        return std::unexpected(std::move(fine.error()));
+    }
+    return record;
+}
+
+}  // namespace
+
+std::string_view name_of(lifecycle state) noexcept {
+    for (const auto& [one, name] : lifecycle_names) {
+        if (one == state) {
+            return name;
+        }
+    }
+    return "unknown";
+}
+
+std::string encode(const root_record& what) {
+    json::object object = stored::fresh();
+    object["incarnation"] = what.incarnation;
+    object["uuid"] = stored::text(what.uuid);
+    object["frozen"] = what.frozen;
+    return stored::written(object);
+}
+
+template <>
+result<root_record> decode(std::string_view text, std::string_view path) {
+    auto object = stored::parse(text, path);
+    if (!object) {
+        return std::unexpected(std::move(object.error()));
+    }
+    stored::reader in{path};
+    root_record record;
+    record.incarnation = static_cast<std::int32_t>(
+        in.to_small(in.needed(*object, "incarnation"), "incarnation", 1, most_incarnations));
+    in.read(*object, "uuid", record.uuid);
+    in.read(*object, "frozen", record.frozen);
+    return checked(in, std::move(record));
+}
+
+std::string encode(const descriptor& what) {
+    json::object object = stored::fresh();
+    object["name"] = stored::name(what.name);
+    object["address"] = stored::text(what.address);
+    object["admin"] = stored::text(what.admin);
+    json::object metadata;
+    for (const auto& [key, value] : what.metadata) {
+        metadata[stored::text(key)] = stored::text(value);
+    }
+    object["metadata"] = std::move(metadata);
+    object["zone"] = stored::text(what.zone);
+    object["weight"] = std::isfinite(what.weight) ? what.weight : 1.0;
+    object["roles"] = names_of(what.roles, true);
+    object["version"] = stored::text(what.version);
+    object["started"] = stored::number(what.started_unix_ms);
+    return stored::written(object);
+}
+
+template <>
+result<descriptor> decode(std::string_view text, std::string_view path) {
+    auto object = stored::parse(text, path);
+    if (!object) {
+        return std::unexpected(std::move(object.error()));
+    }
+    stored::reader in{path};
+    descriptor record;
+    record.name = in.to_name(in.needed(*object, "name"), "name");
+    in.read(*object, "address", record.address);
+    in.read(*object, "admin", record.admin);
+    in.read(*object, "zone", record.zone);
+    in.read(*object, "version", record.version);
+    in.read(*object, "started", record.started_unix_ms, 0, most);
+    if (const json::value* const weight = object->if_contains("weight")) {
+        record.weight = in.to_real(*weight, "weight");
+    }
+    if (const json::value* const metadata = object->if_contains("metadata")) {
+        for (const auto& [key, value] : in.to_object(*metadata, "metadata", stored::most_names)) {
+            record.metadata[std::string{key}] = in.to_text(value, "metadata");
+        }
+    }
+    if (const json::value* const roles = object->if_contains("roles")) {
+        for (const json::value& role : in.to_array(*roles, "roles", stored::most_names)) {
+            record.roles.push_back(in.to_name(role, "roles"));
+        }
+    }
+    return checked(in, std::move(record));
+}
+
+std::string encode(const status_record& what) {
+    json::object object = stored::fresh();
+    object["state"] = name_of(what.state);
+    json::object resources;
+    for (const auto& [name, release] : what.resources) {
+        resources[stored::name(name)] = written(release);
+    }
+    object["resources"] = std::move(resources);
+    json::array unreachable;
+    for (const member_id who : what.unreachable) {
+        unreachable.push_back(stored::id(who));
+    }
+    object["unreachable"] = std::move(unreachable);
+    object["candidates"] = names_of(what.candidates, true);
+    return stored::written(object);
+}
+
+template <>
+result<status_record> decode(std::string_view text, std::string_view path) {
+    auto object = stored::parse(text, path);
+    if (!object) {
+        return std::unexpected(std::move(object.error()));
+    }
+    stored::reader in{path};
+    status_record record;
+    record.state = to_lifecycle(in, in.needed(*object, "state"));
+    if (const json::value* const resources = object->if_contains("resources")) {
+        for (const auto& [key, release] :
+             in.to_object(*resources, "resources", stored::most_names)) {
+            record.resources[in.decoded(key, "resource name")] =
+                to_release(in, in.to_object(release, "resource", stored::most_names));
+        }
+    }
+    if (const json::value* const peers = object->if_contains("unreachable")) {
+        for (const json::value& who : in.to_array(*peers, "unreachable", stored::most_members)) {
+            record.unreachable.push_back(in.to_id(who, "unreachable", false));
+        }
+    }
+    in.read_names(*object, "candidates", record.candidates, true);
+    return checked(in, std::move(record));
+}
+
+std::string encode(const view_record& what) {
+    json::object object = stored::fresh();
+    object["number"] = stored::number(what.number);
+    object["leader"] = stored::id(what.leader);
+    object["epoch"] = stored::number(what.epoch);
+    object["since"] = stored::number(what.since_unix_ms);
+    json::array members;
+    for (const view_member& one : what.members) {
+        json::object member;
+        member["id"] = stored::id(one.id);
+        member["state"] = name_of(one.state);
+        if (one.drain) {
+            member["drain"] = true;
+        }
+        members.push_back(std::move(member));
+    }
+    object["members"] = std::move(members);
+    return stored::written(object);
+}
+
+template <>
+result<view_record> decode(std::string_view text, std::string_view path) {
+    auto object = stored::parse(text, path);
+    if (!object) {
+        return std::unexpected(std::move(object.error()));
+    }
+    stored::reader in{path};
+    view_record record;
+    record.number = in.to_number(in.needed(*object, "number"), "number", 0, most);
+    record.leader = in.to_id(in.needed(*object, "leader"), "leader", true);
+    record.epoch = in.to_number(in.needed(*object, "epoch"), "epoch", 0, most);
+    in.read(*object, "since", record.since_unix_ms, 0, most);
+    for (const json::value& one :
+         in.to_array(in.needed(*object, "members"), "members", stored::most_members)) {
+        const json::object& from = in.to_object(one, "member", stored::most_names);
+        view_member member;
+        member.id = in.to_id(in.needed(from, "id"), "member", false);
+        member.state = to_lifecycle(in, in.needed(from, "state"));
+        in.read(from, "drain", member.drain);
+        if (!record.members.empty() && member.id <= record.members.back().id) {
+            in.wrong("members are not in the order of their ids, each once");
+        }
+        if (in.is_wrong()) {
+            break;
+        }
+        record.members.push_back(member);
+    }
+    return checked(in, std::move(record));
+}
+
+}  // namespace muster::cluster

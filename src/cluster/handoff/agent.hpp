@@ -1,0 +1,107 @@
+#pragma once
+
+/// @file
+/// Holds one resource for one incarnation: feeds the rules with plans and former owners, starts
+/// and stops what they say, publishes releases.
+
+#include "base/life_guard.hpp"
+#include "cluster/handoff/rules.hpp"
+#include "cluster/host.hpp"
+#include "cluster/membership/status_agent.hpp"
+#include "cluster/right.hpp"
+#include "cluster/session_context.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace muster::cluster {
+
+/// Threads: control loop only.
+class holder_agent {
+public:
+    holder_agent(const session_context& at,
+                 std::string resource,
+                 specification spec,
+                 std::shared_ptr<const lease_cell> lease,
+                 status_agent& status,
+                 std::shared_ptr<owner_host> host,
+                 std::function<void(const right::identity&)> stuck,
+                 std::function<void()> emptied);
+    ~holder_agent();
+
+    void plan_seen(const plan& whole);
+    /// Lease valid and init done.
+    void may_act(bool yes);
+    /// Nothing held may act any more; what does not stop by `end` is stuck.
+    void lease_lapsed(instant end);
+    /// What acted under `what` has failed for good.
+    void handler_failed(const right::identity& what);
+    /// ZooKeeper has acknowledged this status.
+    void status_written(const status_record& now);
+
+    /// Acting, starting or stopping anything?
+    [[nodiscard]] bool holds_anything() const { return !rights_.empty(); }
+    [[nodiscard]] const holder_state& state() const { return state_; }
+    [[nodiscard]] const specification& spec() const { return spec_; }
+
+private:
+    /// A right given out, until its handler has stopped and its guards are back.
+    struct given {
+        std::shared_ptr<right> mine;
+        std::string key;
+        plan_number fence = 0;
+        bool starting = true;
+        bool failed = false;  ///< the handler did not start
+        bool stop_wanted = false;
+        bool stop_by_lease = false;
+        bool handler_stopped = false;
+        bool idle = false;
+        bool late_reported = false;
+    };
+
+    void feed(const holder_event& seen);
+    void perform(const begin_acquire& asked);
+    void perform(const begin_release& asked);
+    void perform(const revoke& asked);
+    void perform(const publish& asked);
+    void perform(const watch_former& asked);
+    void perform(const forget_former& asked);
+
+    void forget_failure_later(const std::string& key, plan_number fence);
+    void started(std::uint64_t number, const result<void>& outcome);
+    void stop(std::uint64_t number, given& one, bool by_lease);
+    void begin_stop(std::uint64_t number, given& one);
+    void stopped_part(std::uint64_t number, bool handler);
+    [[nodiscard]] std::map<std::uint64_t, given>::iterator find(const held_entry& what);
+    void read_former(member_id who);
+    void check_member_znode(member_id who);
+    template <class F>
+    auto on_loop(F call);
+
+    const session_context& at_;
+    std::string resource_;
+    specification spec_;
+    std::shared_ptr<const lease_cell> lease_;
+    status_agent& status_;
+    std::shared_ptr<owner_host> host_;
+    std::function<void(const right::identity&)> stuck_;
+    std::function<void()> emptied_;  ///< the last right has ended
+    holder_state state_;
+    std::map<std::uint64_t, given> rights_;
+    std::uint64_t next_number_ = 1;
+    std::map<member_id, int> watched_;
+    struct back_off {
+        unsigned failures = 0;
+        std::unique_ptr<runtime::timer> over;
+    };
+    std::map<std::string, back_off> back_offs_;  ///< by entry key, since its last good start
+    bool feeding_ = false;
+    std::vector<holder_event> queue_;
+    std::unique_ptr<runtime::timer> stuck_timer_;
+    life_guard life_;
+};
+
+}  // namespace muster::cluster

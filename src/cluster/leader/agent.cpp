@@ -1,0 +1,332 @@
+#include "cluster/leader/agent.hpp"
+
+#include "cluster/codec.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace muster::cluster {
+
+using zookeeper::zk_error;
+
+namespace {
+
+constexpr duration gather_time = 20ms;
+constexpr duration planner_deadline = 1s;
+constexpr std::size_t inline_partitions = 4096;  ///< more are planned off the control loop
+constexpr std::size_t chunks_per_multi = 48;     ///< about 0.5 MB of the 1 MiB a request may have
+constexpr std::int64_t command_kept_ms = 3'600'000;
+
+std::string child_of(const std::string& ordered) {
+    return ordered.substr(ordered.find(':') + 1);
+}
+
+std::size_t partitions_in(const leader_book& book) {
+    std::size_t count = 0;
+    for (const auto& [name, resource] : book.resources) {
+        for (const plan_chunk& chunk : resource.whole.chunks) {
+            count += chunk.entries.size();
+        }
+    }
+    return count;
+}
+
+/// Where the user's planner is late: owners stay, and what nobody owns is placed.
+planned_owners place_what_is_unowned(const planner_input& input) {
+    planned_owners chosen = balanced(input);
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+        const std::vector<member_id>& now = input.partitions[i].owners;
+        for (std::size_t slot = 0; slot < chosen[i].size() && slot < now.size(); ++slot) {
+            if (now[slot] != member_id{} && chosen[i][slot] != now[slot]) {
+                std::ranges::replace(chosen[i], now[slot], member_id{});
+                chosen[i][slot] = now[slot];
+            }
+        }
+    }
+    return chosen;
+}
+
+}  // namespace
+
+bool cut_to_size(leader_decision& decided, const leader_book& book) {
+    std::size_t room = chunks_per_multi;
+    bool cut = false;
+    for (auto item = decided.plans.begin(); item != decided.plans.end();) {
+        plan_change& change = item->second;
+        if (room == 0) {
+            item = decided.plans.erase(item);
+            cut = true;
+            continue;
+        }
+        const std::vector<plan_chunk>& before = book.resources.at(item->first).whole.chunks;
+        while (change.chunks.size() > room) {
+            const std::size_t last = *change.chunks.rbegin();
+            change.chunks.erase(last);
+            cut = true;
+            if (last < before.size()) {
+                change.next.chunks[last] = before[last];
+            } else {
+                change.next.chunks.resize(last);
+            }
+        }
+        cut = cut || change.more;
+        room -= change.chunks.size();
+        ++item;
+    }
+    if (cut) {
+        decided.results.clear();  // Not done yet: told when the rest is.
+    }
+    return cut;
+}
+
+leader_agent::leader_agent(const session_context& at,
+                           std::string own,
+                           decide_settings settings,
+                           hooks told)
+    : at_{at},
+      own_{std::move(own)},
+      settings_{std::move(settings)},
+      told_{std::move(told)},
+      gather_timer_{at.loop.make_timer()},
+      again_timer_{at.loop.make_timer()},
+      planner_timer_{at.loop.make_timer()},
+      sweep_timer_{at.loop.make_timer()} {
+    start_over();
+    forget_old_commands();
+}
+
+void leader_agent::start_over() {
+    keeper_ = std::make_unique<book_keeper>(at_, [this] { gather(); });
+}
+
+void leader_agent::look_again() {
+    if (keeper_->complete()) {
+        keeper_->look_again();
+    }
+}
+
+/// The first change at once; what follows within 20 ms goes into the next decision together.
+void leader_agent::gather() {
+    if (busy_) {
+        dirty_ = true;
+        return;
+    }
+    if (std::exchange(gathering_, true)) {
+        return;
+    }
+    const instant now = at_.loop.now();
+    const instant when = last_decision_ ? std::max(now, *last_decision_ + gather_time) : now;
+    gather_timer_->set(when, life_.wrap([this] {
+        gathering_ = false;
+        last_decision_ = at_.loop.now();
+        decide_now();
+    }));
+}
+
+void leader_agent::note_suspects() {
+    leader_book& book = keeper_->book();
+    std::map<member_id, instant> now;
+    for (const view_member& one : book.view.members) {
+        if (one.state == lifecycle::suspect) {
+            const auto then = book.suspect_since.find(one.id);
+            now.emplace(one.id, then == book.suspect_since.end() ? at_.loop.now() : then->second);
+        }
+    }
+    book.suspect_since = std::move(now);
+}
+
+void leader_agent::decide_now() {
+    if (!keeper_->complete()) {
+        return;
+    }
+    note_suspects();
+    if (!settings_.planners.empty() || partitions_in(keeper_->book()) > inline_partitions) {
+        decide_elsewhere();
+        return;
+    }
+    carry_out(decide(keeper_->book(), settings_, at_.loop.now(), at_.loop.unix_ms()));
+}
+
+void leader_agent::decide_elsewhere() {
+    busy_ = true;
+    const std::uint64_t number = ++decision_number_;
+    auto taken = life_.wrap([this, number](leader_decision decided) {
+        if (number == decision_number_) {
+            late_planners_ = 0;
+            planner_timer_->cancel();
+            busy_ = false;
+            carry_out(std::move(decided));
+        }
+    });
+    if (!settings_.planners.empty()) {
+        planner_timer_->set(at_.loop.now() + planner_deadline,
+                            life_.wrap([this] { planner_late(); }));
+    }
+    told_.offload([loop = at_.owner,
+                   book = keeper_->book(),
+                   settings = settings_,
+                   now = at_.loop.now(),
+                   unix_ms = at_.loop.unix_ms(),
+                   taken = std::move(taken)]() mutable {
+        leader_decision decided = decide(book, settings, now, unix_ms);
+        loop->post([taken = std::move(taken), decided = std::move(decided)]() mutable {
+            taken(std::move(decided));
+        });
+    });
+}
+
+void leader_agent::planner_late() {
+    ++decision_number_;  // What it answers later is not taken.
+    busy_ = false;
+    at_.log(log_level::error,
+            "planner.late",
+            "a planner took longer than 1 s; the built-in one places what is unowned");
+    if (++late_planners_ >= 3) {
+        told_.step_down();
+        return;
+    }
+    decide_settings plain = settings_;
+    for (auto& [resource, choose] : plain.planners) {
+        choose = place_what_is_unowned;
+    }
+    carry_out(decide(keeper_->book(), plain, at_.loop.now(), at_.loop.unix_ms()));
+}
+
+void leader_agent::carry_out(leader_decision decided) {
+    if (decided.look_again) {
+        again_timer_->set(*decided.look_again, life_.wrap([this] { gather(); }));
+    }
+    if (!decided.empty()) {
+        write(std::move(decided));
+    } else if (std::exchange(dirty_, false)) {
+        gather();
+    }
+}
+
+std::vector<zookeeper::op> leader_agent::ops_of(const leader_decision& decided) const {
+    const leader_book& book = keeper_->book();
+    std::vector<zookeeper::op> ops;
+    ops.emplace_back(zookeeper::check_op{at_.where.succession() + "/" + own_});
+    if (decided.view) {
+        if (book.view_version < 0) {
+            ops.emplace_back(
+                zookeeper::create_op{.path = at_.where.view(), .data = encode(*decided.view)});
+        } else {
+            ops.emplace_back(
+                zookeeper::set_op{at_.where.view(), encode(*decided.view), book.view_version});
+        }
+    }
+    for (const auto& [name, change] : decided.plans) {
+        const book_resource& known = book.resources.at(name);
+        plan_head head{.number = change.next.number, .chunks = {}, .since = change.next.since};
+        for (const plan_chunk& chunk : change.next.chunks) {
+            head.chunks.push_back(chunk.number);
+        }
+        ops.emplace_back(zookeeper::set_op{at_.where.plan(name), encode(head), known.head_version});
+        for (const std::size_t i : change.chunks) {
+            const std::string data = encode(change.next.chunks[i], known.spec);
+            if (i < known.whole.chunks.size()) {
+                ops.emplace_back(zookeeper::set_op{at_.where.chunk(name, i), data});
+            } else {
+                ops.emplace_back(
+                    zookeeper::create_op{.path = at_.where.chunk(name, i), .data = data});
+            }
+        }
+    }
+    for (const auto& [ordered, command] : decided.results) {
+        ops.emplace_back(zookeeper::set_op{at_.where.commands() + "/" + child_of(ordered),
+                                           encode_command(command),
+                                           book.commands.at(ordered).version});
+    }
+    return ops;
+}
+
+void leader_agent::write(leader_decision decided) {
+    busy_ = true;
+    if (cut_to_size(decided, keeper_->book())) {
+        dirty_ = true;
+    }
+    for (const auto& [name, change] : decided.plans) {
+        for (const std::string& reason : change.reasons) {
+            at_.log(log_level::debug, "plan.changed", reason);
+        }
+    }
+    std::vector<zookeeper::op> ops = ops_of(decided);
+    at_.zk.multi(std::move(ops),
+                 never,
+                 life_.wrap([this, decided = std::move(decided)](
+                                zookeeper::reply<std::vector<zookeeper::op_result>> got) mutable {
+                     written(std::move(decided), std::move(got));
+                 }));
+}
+
+void leader_agent::written(leader_decision decided,
+                           zookeeper::reply<std::vector<zookeeper::op_result>> got) {
+    busy_ = false;
+    if (got.ok()) {
+        enter_into_book(decided, got);
+        if (std::exchange(dirty_, false)) {
+            gather();
+        }
+        return;
+    }
+    dirty_ = false;
+    const bool deposed = got.how == zookeeper::outcome::refused && !got.value.empty() &&
+                         got.value.front().error == zk_error::no_node;
+    if (deposed) {
+        told_.deposed();
+    } else if (at_.zk.state() == zookeeper::session_state::connected ||
+               at_.zk.state() == zookeeper::session_state::connecting) {
+        // Unknown, or not as the book has it: what ZooKeeper holds now decides, never a repeat.
+        at_.log(log_level::info,
+                "leader.reads_again",
+                "a fenced write did not go through: " + got.text);
+        gather_timer_->cancel();
+        gathering_ = false;
+        start_over();
+    }
+}
+
+void leader_agent::enter_into_book(const leader_decision& decided,
+                                   const zookeeper::reply<std::vector<zookeeper::op_result>>& got) {
+    leader_book& book = keeper_->book();
+    std::size_t at = 1;  // The first result is that of the check.
+    if (decided.view) {
+        book.view = *decided.view;
+        book.view_version = book.view_version < 0 ? 0 : got.value[at].meta.version;
+        ++at;
+    }
+    for (const auto& [name, change] : decided.plans) {
+        book_resource& mine = book.resources.at(name);
+        mine.whole = change.next;
+        mine.head_version = got.value[at].meta.version;
+        mine.read_zxid = std::max(mine.read_zxid, got.zxid);
+        at += 1 + change.chunks.size();
+    }
+    for (const auto& [ordered, command] : decided.results) {
+        book.commands[ordered] = {command, got.value[at].meta.version};
+        ++at;
+    }
+    dirty_ = dirty_ || decided.view.has_value();  // Suspects and takers may follow from a view.
+}
+
+/// Results stay for an hour; only the leader deletes commands.
+void leader_agent::forget_old_commands() {
+    sweep_timer_->set(at_.loop.now() + 60s, life_.wrap([this] { forget_old_commands(); }));
+    if (!keeper_->complete()) {
+        return;
+    }
+    for (const auto& [ordered, command] : keeper_->book().commands) {
+        if (command.what.outcome &&
+            command.what.done_unix_ms + command_kept_ms < at_.loop.unix_ms()) {
+            std::vector<zookeeper::op> ops;
+            ops.emplace_back(zookeeper::check_op{at_.where.succession() + "/" + own_});
+            ops.emplace_back(zookeeper::remove_op{at_.where.commands() + "/" + child_of(ordered)});
+            at_.zk.multi(std::move(ops),
+                         at_.loop.now() + 10s,
+                         [](const zookeeper::reply<std::vector<zookeeper::op_result>>&) {});
+        }
+    }
+}
+
+}  // namespace muster::cluster

@@ -1,0 +1,80 @@
+#pragma once
+
+/// @file
+/// All that a leader decides, as a function of what it has read. Pure.
+
+#include "base/instant.hpp"
+#include "cluster/leader/commands.hpp"
+#include "cluster/plan/rules.hpp"
+#include "cluster/records.hpp"
+#include "cluster/view/rules.hpp"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace muster::cluster {
+
+/// The built-in list resource whose partitions are the global processes.
+inline constexpr std::string_view globals_resource = "globals";
+
+/// A resource as the leader has read it, or written it last.
+struct book_resource {
+    specification spec;
+    plan whole;
+    std::int32_t head_version = 0;  ///< znode version of the head
+    std::int64_t read_zxid = 0;     ///< of the reply header of the leader's read of the head
+    std::string damaged;            ///< why nothing is decided about it, or ""
+};
+
+struct book_command {
+    command_record what;
+    std::int32_t version = 0;
+};
+
+/// Everything a leader has read. Facts only: nothing here was invented by a leader.
+struct leader_book {
+    std::map<member_id, seen_member> members;
+    std::set<member_id> gone;  ///< named somewhere, and both znodes read as absent since
+    std::map<member_id, instant> gone_at;
+    std::map<member_id, instant> suspect_since;
+    instant last_join = instant::min();
+    view_record view;
+    std::int64_t view_zxid = 0;      ///< of the reply header of the leader's read of it
+    std::int32_t view_version = -1;  ///< -1: there is no such znode yet
+    std::map<std::string, book_resource> resources;
+    std::map<std::string, book_command> commands;  ///< by child name, in order of creation
+};
+
+struct decide_settings {
+    member_id self;
+    std::int64_t epoch = 0;
+    std::uint32_t min_members = 1;
+    duration settle = 300ms;
+    duration suspect_grace = 10s;
+    /// The user's planners, by resource; others use the built-in one.
+    std::map<std::string, planner> planners;
+};
+
+struct leader_decision {
+    std::optional<view_record> view;
+    std::map<std::string, plan_change> plans;
+    std::map<std::string, command_record> results;  ///< commands done by this decision
+    std::optional<instant> look_again;
+
+    [[nodiscard]] bool empty() const { return !view && plans.empty() && results.empty(); }
+};
+
+/// Equal arguments give equal decisions.
+[[nodiscard]] leader_decision decide(const leader_book& book,
+                                     const decide_settings& settings,
+                                     instant now,
+                                     std::int64_t unix_ms);
+
+/// Every id that a plan of the book, or its view, still names.
+[[nodiscard]] std::set<member_id> named_ids(const leader_book& book);
+
+}  // namespace muster::cluster
