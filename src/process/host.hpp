@@ -1,0 +1,82 @@
+#pragma once
+
+/// @file
+/// The processes of one node, without the node: what it needs is a platform, loops to run them on,
+/// and whose processes they are.
+
+#include "muster/process.hpp"
+
+#include "base/callback.hpp"
+#include "base/instant.hpp"
+#include "process/limits.hpp"
+#include "runtime/loop.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace muster {
+
+namespace process_detail {
+class host_core;
+}
+
+/// Threads:  any; the destructor not on a worker.
+/// Lifetime: of the workers, those not stopped before must go on until its destructor returns.
+/// Blocks:   the destructor, until nothing runs any more, blocking jobs included.
+class process_host {
+public:
+    process_host(std::shared_ptr<runtime::platform> on,
+                 const std::vector<std::shared_ptr<runtime::loop>>& workers,
+                 member_id life,
+                 std::string member_name,
+                 process_limits limits = {});
+    process_host(const process_host&) = delete;
+    process_host& operator=(const process_host&) = delete;
+    ~process_host();
+
+    /// Starts `make(self, args…)`. After `stop` the pid it returns is gone already.
+    template <class Make, class... Args>
+    pid spawn(Make&& make, Args&&... args) {
+        return router()->spawn(
+            detail::process_body(std::forward<Make>(make), std::forward<Args>(args)...));
+    }
+    /// Errors: as `self::send`. What is lost later is counted in `lost`.
+    template <class T>
+    result<void> send(const pid& to, T message) {
+        return router()->deliver(to, std::make_unique<detail::parcel_of<T>>(std::move(message)));
+    }
+    [[nodiscard]] asking_within within(std::chrono::nanoseconds limit) const {
+        return {router(), {}, limit};
+    }
+    template <class T, class... Fields>
+    [[nodiscard]] pending<typename T::reply> ask(const pid& to, Fields&&... fields) const {
+        return within(default_ask_limit).ask<T>(to, std::forward<Fields>(fields)...);
+    }
+
+    /// Calls `told` once, with why `who` ended; on the worker of `who`, or on this thread if it is
+    /// known to have ended.
+    void watch(const pid& who, std::move_only_function<void(const pid&, const exit_reason&)> told);
+    void exit(const pid& who, std::string text);
+    void kill(const pid& who);
+
+    /// Ends all: each `receive` answers `closed`; what has not ended after `grace` is killed. Then
+    /// `stopped` is called, on a worker.
+    void stop(duration grace, task_fn stopped);
+
+    /// How many live; how many messages of plain threads were accepted and then lost.
+    [[nodiscard]] std::size_t living() const noexcept;
+    [[nodiscard]] std::uint64_t lost() const noexcept;
+
+private:
+    [[nodiscard]] const std::shared_ptr<detail::router>& router() const noexcept { return router_; }
+
+    std::shared_ptr<process_detail::host_core> core_;
+    std::shared_ptr<detail::router> router_;
+};
+
+}  // namespace muster

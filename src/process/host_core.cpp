@@ -1,0 +1,197 @@
+#include "process/host_core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace muster::process_detail {
+
+namespace {
+
+constexpr std::uint64_t one_message = std::uint64_t{1} << 32U;
+/// Longer than any deadline that is meant.
+constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365 * 50};
+
+}  // namespace
+
+host_core::host_core(std::shared_ptr<runtime::platform> on,
+                     member_id life,
+                     std::string name,
+                     process_limits limits)
+    : jobs_done{on->make_gate()},
+      platform_{std::move(on)},
+      life_{life},
+      name_{std::move(name)},
+      limits_{limits} {}
+
+void host_core::add_workers(const std::vector<std::shared_ptr<runtime::loop>>& loops) {
+    for (const auto& loop : loops) {
+        const auto number = static_cast<std::uint32_t>(workers_.size());
+        workers_.push_back(std::make_unique<worker>(*this, number, loop));
+    }
+}
+
+slot* host_core::find(std::uint32_t index) noexcept {
+    const auto count = static_cast<std::uint32_t>(workers_.size());
+    return workers_[index % count]->slots().find(index / count);
+}
+
+pid host_core::pid_of(const detail::local_ref& one) const {
+    return one.generation == 0 ? pid{} : pid{life_, name_, one.index, one.generation};
+}
+
+result<void> host_core::deliver(const pid& to, detail::parcel_ptr one) {
+    const auto refuse = [&](errc code, std::string text) -> result<void> {
+        error why{code, std::move(text)};
+        if (const auto ticket = std::exchange(one->ticket, nullptr)) {
+            ticket->refuse(why);
+        }
+        return std::unexpected{std::move(why)};
+    };
+    if (to.empty()) {
+        return refuse(errc::invalid_argument, "a message needs an address: this pid is nobody's");
+    }
+    if (!is_local(to)) {
+        return refuse(errc::unavailable, "there is no way to " + to.text() + " from here");
+    }
+    slot* const place = find(to.index());
+    if (place == nullptr || !place->houses(to.generation())) {
+        return refuse(errc::gone, to.text() + " has ended");
+    }
+    std::uint64_t load = place->load.load(std::memory_order_relaxed);
+    do {
+        if ((load >> 32U) >= limits_.mailbox_messages ||
+            (load & 0xffff'ffffU) + one->weight > limits_.mailbox_bytes) {
+            return refuse(errc::overloaded, "the mailbox of " + to.text() + " is full");
+        }
+    } while (!place->load.compare_exchange_weak(
+        load, load + one_message + one->weight, std::memory_order_relaxed));
+    one->generation = to.generation();
+    worker_of(to.index()).put(*place, std::move(one));
+    return {};
+}
+
+pid host_core::spawn(std::move_only_function<process(self)> body) {
+    living.fetch_add(1, std::memory_order_acq_rel);
+    const auto count = static_cast<std::uint32_t>(workers_.size());
+    auto& at = *workers_[next_worker_.fetch_add(1, std::memory_order_relaxed) % count];
+    slot* const place =
+        stopping.load(std::memory_order_acquire) ? nullptr : at.slots().take(count, at.number());
+    if (place == nullptr) {
+        living.fetch_sub(1, std::memory_order_acq_rel);
+        tell_if_stopped();
+        // The address of a process that has ended: whoever monitors it hears so.
+        return pid{life_, name_, 0xffff'ffffU, 1};
+    }
+    const detail::local_ref ref{place->index,
+                                slot::generation_of(place->life.load(std::memory_order_relaxed))};
+    auto own = pid_of(ref);
+    auto fresh =
+        std::make_shared<process_core>(shared_from_this(), at, *place, own, std::move(body));
+    auto start = std::make_unique<signal>([place, fresh = std::move(fresh)](process_core*) {
+        place->tenant = fresh;
+        fresh->start();
+    });
+    start->generation = ref.generation;
+    at.put(*place, std::move(start));
+    return own;
+}
+
+void host_core::signal_to(const pid& to, signal::action act) {
+    if (is_local(to)) {
+        signal_to(detail::local_ref{to.index(), to.generation()}, std::move(act));
+    } else {
+        act(nullptr);
+    }
+}
+
+void host_core::signal_to(const detail::local_ref& to, signal::action act) {
+    slot* const place = to.generation == 0 ? nullptr : find(to.index);
+    if (place == nullptr || !place->houses(to.generation)) {
+        act(nullptr);
+        return;
+    }
+    auto one = std::make_unique<signal>(std::move(act));
+    one->generation = to.generation;
+    worker_of(to.index).put(*place, std::move(one));
+}
+
+void host_core::count_lost(const detail::local_ref& sender, const pid& to, std::uint64_t count) {
+    if (sender.generation == 0) {
+        lost.fetch_add(count, std::memory_order_relaxed);
+        return;
+    }
+    signal_to(sender, [to, count](process_core* alive) {
+        if (alive != nullptr) {
+            alive->on_lost(to, count);
+        }
+    });
+}
+
+detail::alarm host_core::arm(std::chrono::nanoseconds after, std::move_only_function<void()> fire) {
+    const auto is_here = [](const auto& one) { return one->loop().is_current(); };
+    const auto here = std::ranges::find_if(workers_, is_here);
+    auto& at = here == workers_.end() ? *workers_.front() : **here;
+    const instant when = platform_->now() + std::min(after, longest);
+    const std::uint64_t number = next_number();
+    if (here != workers_.end()) {
+        at.set_alarm(when, number, std::move(fire));
+    } else {
+        at.loop().post(
+            [&at, keep = shared_from_this(), when, number, fire = std::move(fire)]() mutable {
+                at.set_alarm(when, number, std::move(fire));
+            });
+    }
+    return {at.number(), when.time_since_epoch(), number};
+}
+
+void host_core::disarm(const detail::alarm& one) {
+    if (one.number == 0) {
+        return;
+    }
+    auto& at = *workers_[one.worker];
+    if (at.loop().is_current()) {
+        at.unset_alarm(instant{one.when}, one.number);
+    } else {
+        at.loop().post([&at, keep = shared_from_this(), one] {
+            at.unset_alarm(instant{one.when}, one.number);
+        });
+    }
+}
+
+void host_core::vacate(worker& at, slot& one) {
+    at.slots().give_back(one, one.index / static_cast<std::uint32_t>(workers_.size()));
+    living.fetch_sub(1, std::memory_order_acq_rel);
+    tell_if_stopped();
+}
+
+void host_core::begin_stop(duration grace, task_fn stopped) {
+    stopping.store(true, std::memory_order_release);
+    for (const auto& at : workers_) {
+        at->loop().post([&at = *at, keep = shared_from_this()] { at.stop_all(); });
+    }
+    workers_.front()->loop().post(
+        [this, keep = shared_from_this(), grace, stopped = std::move(stopped)]() mutable {
+            stopped_ = std::move(stopped);
+            const instant when = platform_->now() + std::min<duration>(grace, longest);
+            workers_.front()->set_alarm(when, next_number(), [this] {
+                for (const auto& at : workers_) {
+                    at->loop().post([&at = *at, all = shared_from_this()] { at.end_all(); });
+                }
+            });
+            tell_if_stopped();
+        });
+}
+
+void host_core::tell_if_stopped() {
+    if (!stopping.load(std::memory_order_acquire) || living.load(std::memory_order_acquire) != 0) {
+        return;
+    }
+    workers_.front()->loop().post([this, keep = shared_from_this()] {
+        if (living.load(std::memory_order_acquire) == 0 && stopped_) {
+            auto told = std::exchange(stopped_, nullptr);
+            told();
+        }
+    });
+}
+
+}  // namespace muster::process_detail

@@ -1,0 +1,88 @@
+#pragma once
+
+/// @file
+/// All processes of one node: which workers they run on, and the way to each.
+
+#include "muster/process.hpp"
+
+#include "base/callback.hpp"
+#include "process/limits.hpp"
+#include "process/process_core.hpp"
+#include "process/worker.hpp"
+#include "runtime/loop.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muster::process_detail {
+
+/// Threads: any.
+class host_core final : public detail::router, public std::enable_shared_from_this<host_core> {
+public:
+    host_core(std::shared_ptr<runtime::platform> on,
+              member_id life,
+              std::string name,
+              process_limits limits);
+
+    void add_workers(const std::vector<std::shared_ptr<runtime::loop>>& loops);
+
+    result<void> deliver(const pid& to, detail::parcel_ptr one) override;
+    pid spawn(std::move_only_function<process(self)> body) override;
+    detail::alarm arm(std::chrono::nanoseconds after,
+                      std::move_only_function<void()> fire) override;
+    void disarm(const detail::alarm& one) override;
+
+    /// Has `act` run where `to` lives; with null if that life is known to have ended.
+    void signal_to(const pid& to, signal::action act);
+    void signal_to(const detail::local_ref& to, signal::action act);
+    /// Accepted, and lost since.
+    void count_lost(const detail::local_ref& sender, const pid& to, std::uint64_t count);
+
+    [[nodiscard]] bool is_local(const pid& one) const noexcept { return one.life() == life_; }
+    [[nodiscard]] pid pid_of(const detail::local_ref& one) const;
+    [[nodiscard]] const process_limits& limits() const noexcept { return limits_; }
+    [[nodiscard]] runtime::platform& platform() const noexcept { return *platform_; }
+    [[nodiscard]] std::vector<std::unique_ptr<worker>>& workers() noexcept { return workers_; }
+    [[nodiscard]] worker& worker_of(std::uint32_t index) noexcept {
+        return *workers_[index % workers_.size()];
+    }
+    [[nodiscard]] std::uint64_t next_number() noexcept {
+        return numbers_.fetch_add(1, std::memory_order_relaxed) + 1;
+    }
+
+    /// On its worker: the slot is free again.
+    void vacate(worker& at, slot& one);
+
+    void begin_stop(duration grace, task_fn stopped);
+
+    std::atomic<bool> stopping{false};
+    std::atomic<std::uint32_t> living{0};
+    std::atomic<std::uint64_t> lost{0};
+    std::atomic<std::uint32_t> jobs{1};  ///< Blocking ones, and 1 for the host itself.
+    std::unique_ptr<runtime::gate> jobs_done;
+
+    void job_done() {
+        if (jobs.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+            jobs_done->open();
+        }
+    }
+
+private:
+    void tell_if_stopped();
+    [[nodiscard]] slot* find(std::uint32_t index) noexcept;
+
+    const std::shared_ptr<runtime::platform> platform_;
+    const member_id life_;
+    const std::string name_;
+    const process_limits limits_;
+    std::vector<std::unique_ptr<worker>> workers_;
+    std::atomic<std::uint32_t> next_worker_{0};
+    std::atomic<std::uint64_t> numbers_{0};
+    task_fn stopped_;  ///< The first worker's.
+};
+
+}  // namespace muster::process_detail

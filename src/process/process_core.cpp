@@ -1,0 +1,485 @@
+#include "process/process_core.hpp"
+
+#include "base/strand_scope.hpp"
+#include "process/frame_end.hpp"
+#include "process/host_core.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace muster::process_detail {
+
+using detail::message_type;
+using detail::message_type_of;
+using detail::parcel;
+using detail::parcel_of;
+using detail::parcel_ptr;
+
+namespace {
+
+/// A process that goes on asking for messages after this many refusals waits for its end instead of
+/// holding up its worker.
+constexpr int max_closed_answers = 100;
+constexpr std::size_t max_lost_notices = 1024;
+
+/// A notice: no message of a sender's, so the mailbox's bounds do not count it.
+template <class T>
+parcel_ptr notice(T body) {
+    auto one = std::make_unique<parcel_of<T>>(std::move(body));
+    one->weight = 0;
+    return one;
+}
+
+}  // namespace
+
+process_core::process_core(std::shared_ptr<host_core> home,
+                           worker& here,
+                           slot& place,
+                           pid own,
+                           std::move_only_function<process(self)> body)
+    : home_{std::move(home)},
+      router_{home_},
+      worker_{here},
+      slot_{place},
+      own_{std::move(own)},
+      body_{std::move(body)} {}
+
+process_core::~process_core() = default;
+
+pid process_core::pid_of(const detail::local_ref& sender) const {
+    return home_->pid_of(sender);
+}
+
+void process_core::post(std::move_only_function<void()> job) {
+    home_->signal_to(detail::local_ref{own_.index(), own_.generation()},
+                     [job = std::move(job)](process_core* alive) mutable {
+                         if (alive != nullptr) {
+                             alive->run_job(job);
+                         }
+                     });
+}
+
+// --- Running -----------------------------------------------------------------------------------
+
+void process_core::start() {
+    stopping_ = home_->stopping.load(std::memory_order_acquire);
+    try {
+        const detail::strand_scope scope{shared_from_this(), never};
+        running_ = body_(self{*this});
+    } catch (const std::exception& one) {
+        end({ending::crashed, one.what()});
+        return;
+    } catch (...) {
+        end({ending::crashed, "threw something that is no std::exception"});
+        return;
+    }
+    if (running_.frame()) {
+        resume(running_.frame());
+    } else {
+        end({});
+    }
+}
+
+void process_core::resume(std::coroutine_handle<> at) {
+    const auto keep = shared_from_this();
+    if (wait_alarm_.second != 0) {
+        worker_.unset_alarm(wait_alarm_.first, std::exchange(wait_alarm_.second, 0));
+    }
+    {
+        const detail::strand_scope scope{keep, never};
+        at.resume();
+    }
+    finish_if_done();
+}
+
+void process_core::finish_if_done() {
+    if (!ended_ && running_.frame() && running_.frame().done()) {
+        end(reason_of_end());
+    }
+}
+
+exit_reason process_core::reason_of_end() {
+    const auto escaped = running_.frame().promise().escaped;
+    if (!escaped) {
+        return {};
+    }
+    try {
+        std::rethrow_exception(escaped);
+    } catch (const std::exception& one) {
+        return {ending::crashed, one.what()};
+    } catch (...) {
+        return {ending::crashed, "threw something that is no std::exception"};
+    }
+}
+
+void process_core::run_job(std::move_only_function<void()>& job) {
+    if (ended_ || doom_) {
+        return;
+    }
+    const auto keep = shared_from_this();
+    {
+        const detail::strand_scope scope{keep, never};
+        job();
+    }
+    finish_if_done();
+}
+
+void process_core::go_on() {
+    if (waiting_ && taken_ && !doom_ && !ended_) {
+        resume(std::exchange(waiting_, {}));
+    }
+}
+
+void process_core::on_stop() {
+    stopping_ = true;
+    end_waiting(errc::closed);
+}
+
+void process_core::end_waiting(errc why) {
+    if (!waiting_ || taken_ || doom_ || ended_) {
+        return;
+    }
+    ended_wait_ = why;
+    resume(std::exchange(waiting_, {}));
+}
+
+// --- The mailbox -------------------------------------------------------------------------------
+
+bool process_core::wants(const message_type* type) const noexcept {
+    return std::ranges::find(wanted_, type) != wanted_.end();
+}
+
+void process_core::arrive(parcel_ptr one) {
+    if (!waiting_ || taken_ || !wants(one->type)) {
+        inbox_.push_back(std::move(one));
+        return;
+    }
+    count_taken(*one);
+    if (!one->ticket || one->ticket->take()) {
+        taken_ = std::move(one);
+    }
+}
+
+parcel_ptr process_core::take() {
+    if (!lost_.empty() && wants(&message_type_of<undelivered>)) {
+        auto one = notice(std::move(lost_.front()));
+        lost_.erase(lost_.begin());
+        return one;
+    }
+    const auto is_wanted = [this](const parcel& one) { return wants(one.type); };
+    while (auto one = inbox_.take_first_if(is_wanted)) {
+        count_taken(*one);
+        if (!one->ticket || one->ticket->take()) {
+            return one;
+        }
+    }
+    return nullptr;
+}
+
+void process_core::count_taken(const parcel& one) {
+    if (one.weight == 0) {
+        return;
+    }
+    ++taken_count_;
+    taken_bytes_ += one.weight;
+    // Counted in batches: senders write the same word.
+    if (taken_count_ >= 64 || taken_count_ * 16 >= home_->limits().mailbox_messages ||
+        taken_bytes_ * 16 >= home_->limits().mailbox_bytes) {
+        settle_load();
+    }
+}
+
+void process_core::settle_load() {
+    const std::uint64_t taken =
+        (std::exchange(taken_count_, 0) << 32U) + std::exchange(taken_bytes_, 0);
+    std::uint64_t load = slot_.load.load(std::memory_order_relaxed);
+    if (taken != 0) {
+        load = slot_.load.fetch_sub(taken, std::memory_order_acq_rel) - taken;
+    }
+    if (!writers_.empty() && (load >> 32U) <= home_->limits().mailbox_messages / 2 &&
+        (load & 0xffff'ffffU) <= home_->limits().mailbox_bytes / 2) {
+        for (auto& told : std::exchange(writers_, {})) {
+            told({});
+        }
+    }
+}
+
+bool process_core::begin_wait(std::span<const message_type* const> types,
+                              std::optional<std::chrono::nanoseconds> limit) {
+    wanted_ = types;
+    limit_ = limit;
+    ended_wait_.reset();
+    if (stopping_ && closed_answers_ < max_closed_answers) {
+        ++closed_answers_;
+        ended_wait_ = errc::closed;
+        return true;
+    }
+    taken_ = take();
+    if (!taken_) {
+        settle_load();
+        if (limit && limit->count() <= 0) {
+            ended_wait_ = errc::timed_out;
+        }
+    }
+    return taken_ || ended_wait_;
+}
+
+void process_core::suspend(std::coroutine_handle<> waiting) {
+    waiting_ = waiting;
+    if (!limit_) {
+        return;
+    }
+    const instant now = worker_.loop().now();
+    if (*limit_ >= never - now) {
+        return;
+    }
+    wait_alarm_ = {now + *limit_, home_->next_number()};
+    worker_.set_alarm(wait_alarm_.first, wait_alarm_.second, [weak = weak_from_this()] {
+        if (const auto alive = weak.lock()) {
+            alive->wait_alarm_.second = 0;
+            alive->end_waiting(errc::timed_out);
+        }
+    });
+}
+
+parcel_ptr process_core::end_wait(error& why) {
+    if (taken_) {
+        return std::move(taken_);
+    }
+    why.code = ended_wait_.value_or(errc::closed);
+    why.text = why.code == errc::timed_out ? "no such message came in time" : "the node stops";
+    return nullptr;
+}
+
+void process_core::on_lost(const pid& to, std::uint64_t count) {
+    const auto same = std::ranges::find(lost_, to, &undelivered::to);
+    if (same != lost_.end()) {
+        same->count += count;
+    } else if (lost_.size() < max_lost_notices) {
+        lost_.push_back({to, count});
+    } else if (lost_.back().to.empty()) {
+        lost_.back().count += count;
+    } else {
+        // Bounded: the last notice speaks for all further destinations.
+        lost_.back() = {pid{}, lost_.back().count + count};
+    }
+    if (waiting_ && !taken_ && wants(&message_type_of<undelivered>)) {
+        taken_ = take();
+    }
+}
+
+void process_core::on_writer(completer<void> told) {
+    writers_.push_back(std::move(told));
+    settle_load();
+}
+
+void process_core::when_writable(const pid& who, completer<void> told) {
+    home_->signal_to(who, [who, told = std::move(told)](process_core* alive) mutable {
+        if (alive != nullptr) {
+            alive->on_writer(std::move(told));
+        } else {
+            told(fail(errc::gone, who.text() + " has ended"));
+        }
+    });
+}
+
+// --- Monitors, links and ends ------------------------------------------------------------------
+
+std::uint64_t process_core::monitor(const pid& who) {
+    const std::uint64_t which = home_->next_number();
+    monitors_.emplace(which, who);
+    const bool local = home_->is_local(who) || who.empty();
+    auto tell = [home = home_, me = detail::local_ref{own_.index(), own_.generation()}, which](
+                    const pid& ended, const exit_reason& why) {
+        home->signal_to(me, [which, ended, why](process_core* watching) {
+            if (watching != nullptr) {
+                watching->on_down(which, ended, why);
+            }
+        });
+    };
+    home_->signal_to(who, [who, which, local, tell = std::move(tell)](process_core* alive) mutable {
+        if (alive != nullptr) {
+            alive->watchers.emplace_back(which, std::move(tell));
+        } else {
+            tell(who, {local ? ending::no_process : ending::unreachable, {}});
+        }
+    });
+    return which;
+}
+
+void process_core::on_down(std::uint64_t which, const pid& who, exit_reason why) {
+    if (monitors_.erase(which) != 0) {
+        arrive(notice(down{who, std::move(why), which}));
+    }
+}
+
+void process_core::demonitor(std::uint64_t which) {
+    const auto at = monitors_.find(which);
+    if (at != monitors_.end()) {
+        home_->signal_to(at->second, [which](process_core* alive) {
+            if (alive != nullptr) {
+                std::erase_if(alive->watchers,
+                              [which](const auto& one) { return one.first == which; });
+            }
+        });
+        monitors_.erase(at);
+        return;
+    }
+    const auto withdrawn = inbox_.take_first_if([which](const parcel& one) {
+        return one.type == &message_type_of<down> && one.weight == 0 &&
+               static_cast<const parcel_of<down>&>(one).body.monitor == which;
+    });
+}
+
+void process_core::link(const pid& who) {
+    if (who == own_ || !links.insert(who).second) {
+        return;
+    }
+    const bool local = home_->is_local(who) || who.empty();
+    home_->signal_to(who, [who, local, home = home_, me = own_](process_core* alive) {
+        if (alive != nullptr) {
+            alive->links.insert(me);
+            return;
+        }
+        home->signal_to(me, [who, local](process_core* linked) {
+            if (linked != nullptr) {
+                linked->on_exit_signal(
+                    who, {local ? ending::no_process : ending::unreachable, {}}, true);
+            }
+        });
+    });
+}
+
+void process_core::unlink(const pid& who) {
+    if (links.erase(who) != 0) {
+        home_->signal_to(who, [me = own_](process_core* alive) {
+            if (alive != nullptr) {
+                alive->links.erase(me);
+            }
+        });
+    }
+}
+
+void process_core::exit(const pid& who, std::string text) {
+    home_->signal_to(who, [me = own_, text = std::move(text)](process_core* alive) {
+        if (alive != nullptr) {
+            alive->on_exit_signal(me, {ending::exited, text}, false);
+        }
+    });
+}
+
+void process_core::kill(const pid& who) {
+    home_->signal_to(who, [](process_core* alive) {
+        if (alive != nullptr) {
+            alive->end({ending::killed, {}});
+        }
+    });
+}
+
+void process_core::on_exit_signal(const pid& from, exit_reason why, bool by_link) {
+    if (by_link && links.erase(from) == 0) {
+        return;  // Unlinked meanwhile.
+    }
+    if (traps_exits_) {
+        arrive(notice(exit_signal{from, std::move(why)}));
+    } else if (!why.normal()) {
+        end(std::move(why));
+    }
+}
+
+void process_core::run_blocking(std::move_only_function<void()> job) {
+    ++jobs_;
+    home_->jobs.fetch_add(1, std::memory_order_acq_rel);
+    home_->platform().run_blocking([me = shared_from_this(), job = std::move(job)]() mutable {
+        job();
+        job = nullptr;
+        const auto home = me->home_;
+        home->signal_to(detail::local_ref{me->own_.index(), me->own_.generation()},
+                        [](process_core* alive) {
+                            if (alive != nullptr) {
+                                alive->on_job_done();
+                            }
+                        });
+        me.reset();
+        home->job_done();
+    });
+}
+
+void process_core::on_job_done() {
+    --jobs_;
+    if (jobs_ == 0 && doom_) {
+        end(std::move(*doom_));
+    }
+}
+
+void process_core::end(exit_reason why) {
+    if (ended_) {
+        return;
+    }
+    if (jobs_ > 0) {
+        // The job may refer to the coroutine's variables.
+        if (!doom_) {
+            doom_ = std::move(why);
+        }
+        return;
+    }
+    const auto keep = shared_from_this();
+    ended_ = true;
+    slot_.life.fetch_add(1, std::memory_order_acq_rel);
+    if (wait_alarm_.second != 0) {
+        worker_.unset_alarm(wait_alarm_.first, std::exchange(wait_alarm_.second, 0));
+    }
+    waiting_ = {};
+    {
+        const detail::strand_scope scope{keep, never};
+        const frame_end marked;
+        const auto ending_frame = std::exchange(running_, process{});
+    }
+    body_ = nullptr;
+    drop_mailbox();
+    for (auto& told : std::exchange(writers_, {})) {
+        told(fail(errc::gone, own_.text() + " has ended"));
+    }
+    for (const auto& other : std::exchange(links, {})) {
+        home_->signal_to(other, [me = own_, why](process_core* alive) {
+            if (alive != nullptr) {
+                alive->on_exit_signal(me, why, true);
+            }
+        });
+    }
+    for (auto& [which, told] : std::exchange(watchers, {})) {
+        told(own_, why);
+    }
+    slot_.tenant.reset();
+    home_->vacate(worker_, slot_);
+}
+
+void process_core::drop_mailbox() {
+    std::map<std::uint64_t, std::pair<detail::local_ref, std::uint64_t>> lost;
+    const auto count_lost = [&](const parcel& one) {
+        if (one.weight == 0 || one.ticket) {
+            return;
+        }
+        const std::uint64_t key = (std::uint64_t{one.from.generation} << 32U) | one.from.index;
+        auto& entry = lost[key];
+        entry.first = one.from;
+        ++entry.second;
+    };
+    if (const auto chosen = std::move(taken_)) {
+        count_lost(*chosen);  // Never seen; its room in the mailbox is free already.
+    }
+    while (const auto one = inbox_.take_first()) {
+        if (one->weight != 0) {
+            ++taken_count_;
+            taken_bytes_ += one->weight;
+        }
+        count_lost(*one);
+    }
+    settle_load();
+    for (const auto& [key, entry] : lost) {
+        home_->count_lost(entry.first, own_, entry.second);
+    }
+}
+
+}  // namespace muster::process_detail
