@@ -1,0 +1,287 @@
+#include "node/asking.hpp"
+
+#include "runtime/sim/world.hpp"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace muster::detail {
+namespace {
+
+const member_id ann{0, 1};
+const member_id bob{0, 2};
+const member_id cid{0, 3};
+
+/// A mesh that answers as a script says, and keeps who was asked.
+class scripted_mesh final : public mesh::mesh {
+public:
+    using script = std::function<std::optional<result<std::string>>(const ask_envelope&)>;
+
+    explicit scripted_mesh(std::shared_ptr<runtime::loop> loop) : loop_{std::move(loop)} {}
+
+    [[nodiscard]] runtime::endpoint local() const override { return {}; }
+    void become(member_id) override {}
+    void request(const muster::mesh::peer& to,
+                 std::string body,
+                 instant,
+                 callback<result<std::string>> done) override {
+        auto what = decode<ask_envelope>(body);
+        asked.emplace_back(to.id, what->fence);
+        auto got = by[to.id](*what);
+        if (!got) {
+            open.push_back(std::move(done));
+            return;
+        }
+        loop_->post([done = std::move(done), got = std::move(*got)]() mutable { done(got); });
+    }
+    [[nodiscard]] result<void> post(const muster::mesh::peer&,
+                                    std::uint8_t,
+                                    std::uint64_t,
+                                    std::string_view) override {
+        return {};
+    }
+    [[nodiscard]] muster::mesh::counters count() const override { return {}; }
+    void stop(task_fn) override {}
+    void stop() override {}
+
+    std::map<member_id, script> by;
+    std::vector<std::pair<member_id, std::int64_t>> asked;
+    std::vector<callback<result<std::string>>> open;
+
+private:
+    std::shared_ptr<runtime::loop> loop_;
+};
+
+result<std::string> said(ask_end how, std::string body = {}) {
+    return encode(ask_answer{.how = how, .body = std::move(body), .code = 0, .text = {}});
+}
+
+/// The node `ann`, as little of it as asking needs.
+class services final : public node_services {
+public:
+    services() {
+        loops = {machine->make_loop("one"), machine->make_loop("two")};
+        net = std::make_unique<scripted_mesh>(loops[1]);
+        auto now = std::make_shared<view>();
+        for (const auto& [id, name] : {std::pair{ann, "ann"}, {bob, "bob"}, {cid, "cid"}}) {
+            member one;
+            one.id = id;
+            one.name = name;
+            now->members.push_back(one);
+        }
+        seen = now;
+    }
+    [[nodiscard]] const std::shared_ptr<runtime::platform>& platform() const override {
+        return machine;
+    }
+    [[nodiscard]] const std::shared_ptr<runtime::loop>& worker(std::size_t number) const override {
+        return loops[number];
+    }
+    [[nodiscard]] std::size_t worker_count() const override { return loops.size(); }
+    [[nodiscard]] mesh::mesh* mesh() const override { return net.get(); }
+    [[nodiscard]] member_id self() const override { return ann; }
+    [[nodiscard]] std::shared_ptr<const view> newest_view() const override { return seen; }
+    [[nodiscard]] std::chrono::nanoseconds ask_deadline() const override { return 5s; }
+    [[nodiscard]] bool stopped() const override { return has_stopped; }
+    [[nodiscard]] bool stranded() const override { return false; }
+    void heard(const mesh::peer&, const result<std::string>&) override {}
+    void no_longer_stuck(const cluster::right::identity&) override {}
+    void change_list(const std::string&,
+                     const std::string&,
+                     bool,
+                     instant,
+                     callback<result<void>> done) override {
+        done({});
+    }
+
+    runtime::sim::world in{3};
+    std::shared_ptr<runtime::platform> machine = in.add_host("ann").process();
+    std::vector<std::shared_ptr<runtime::loop>> loops;
+    std::unique_ptr<scripted_mesh> net;
+    std::shared_ptr<const view> seen;
+    bool has_stopped = false;
+};
+
+class asking_an_owner : public testing::Test {
+protected:
+    ~asking_an_owner() override {
+        for (const auto& loop : node->loops) {
+            loop->stop();
+        }
+        resource->shut();
+    }
+    void plan(std::int64_t number, member_id owner) {
+        cluster::specification spec;
+        spec.kind = cluster::resource_kind::hash;
+        spec.partitions = 1;
+        cluster::plan whole;
+        whole.number = number;
+        cluster::entry one;
+        one.partition = "0";
+        one.owner = owner;
+        one.fence = number;
+        whole.chunks.push_back({.number = number, .entries = {one}});
+        resource->plan_read(
+            std::make_shared<const cluster::plan_snapshot>("shelves", 0, spec, whole));
+    }
+    void ask(duration within = 5s) {
+        begun = node->in.now();
+        resource->ask("key", false, "get", "body", within, [this](result<std::string> got) {
+            answers.push_back(std::move(got));
+            took = node->in.now() - begun;
+        });
+    }
+    std::string outcome() const {
+        if (answers.size() != 1) {
+            return std::to_string(answers.size()) + " answers";
+        }
+        return answers[0] ? *answers[0] : std::string{name_of(answers[0].error().code)};
+    }
+
+    std::shared_ptr<services> node = std::make_shared<services>();
+    std::shared_ptr<resource_host> resource = std::make_shared<resource_host>("shelves", node);
+    std::vector<result<std::string>> answers;
+    instant begun{};
+    duration took{};
+    std::vector<std::pair<member_id, std::int64_t>>& asked = node->net->asked;
+    using asks = std::vector<std::pair<member_id, std::int64_t>>;
+};
+
+TEST_F(asking_an_owner, carries_the_fence_of_the_plan_and_brings_the_answer) {
+    plan(7, bob);
+    node->net->by[bob] = [](const ask_envelope& what) {
+        return said(ask_end::answered,
+                    what.resource + "/" + what.partition + " " + what.type + " " + what.body);
+    };
+    ask();
+    node->in.run_for(1s);
+    EXPECT_EQ(outcome(), "shelves/0 get body");
+    EXPECT_EQ(asked, (asks{{bob, 7}}));
+}
+
+TEST_F(asking_an_owner, goes_to_the_new_owner_as_soon_as_the_plan_says_so) {
+    plan(7, bob);
+    node->net->by[bob] = [](const ask_envelope&) { return said(ask_end::not_owner); };
+    node->net->by[cid] = [](const ask_envelope&) { return said(ask_end::answered, "cid's"); };
+    ask();
+    node->in.run_for(500ms);
+    EXPECT_EQ(outcome(), "0 answers");
+    const auto polls = asked.size();
+    EXPECT_LE(polls, 20U);  // It does not hammer.
+    const instant moved = node->in.now();
+    plan(8, cid);
+    node->in.run_for(1s);
+    EXPECT_EQ(outcome(), "cid's");
+    EXPECT_LT(begun + took - moved, 1ms);  // It was woken, not due.
+    EXPECT_EQ(asked.back(), (std::pair{cid, std::int64_t{8}}));
+    EXPECT_EQ(asked.size(), polls + 1);
+}
+
+TEST_F(asking_an_owner, waits_while_there_is_none_and_says_so_at_the_deadline) {
+    plan(7, {});
+    ask(2s);
+    node->in.run_for(1900ms);
+    EXPECT_EQ(outcome(), "0 answers");
+    node->in.run_for(1s);
+    EXPECT_EQ(outcome(), "moving");
+    EXPECT_LT(took, 2100ms);
+    EXPECT_TRUE(asked.empty());
+}
+
+TEST_F(asking_an_owner, is_never_repeated_after_it_may_have_run) {
+    for (const errc code : {errc::outcome_unknown, errc::timed_out, errc::incompatible}) {
+        answers.clear();
+        asked.clear();
+        plan(7, bob);
+        node->net->by[bob] = [code](const ask_envelope&) -> result<std::string> {
+            return fail(code, "as the script says");
+        };
+        ask();
+        node->in.run_for(10s);
+        EXPECT_EQ(outcome(), name_of(code));
+        EXPECT_EQ(asked.size(), 1U);
+    }
+}
+
+TEST_F(asking_an_owner, is_repeated_while_it_certainly_did_not_run) {
+    for (const errc code : {errc::unavailable, errc::gone, errc::overloaded}) {
+        answers.clear();
+        asked.clear();
+        plan(7, bob);
+        int left = 3;
+        node->net->by[bob] = [code, &left](const ask_envelope&) -> result<std::string> {
+            if (left-- > 0) {
+                return fail(code, "as the script says");
+            }
+            return said(ask_end::answered, "at last");
+        };
+        ask();
+        node->in.run_for(10s);
+        EXPECT_EQ(outcome(), "at last");
+        EXPECT_EQ(asked.size(), 4U);
+    }
+}
+
+TEST_F(asking_an_owner, brings_the_error_of_the_handler_as_it_was) {
+    plan(7, bob);
+    node->net->by[bob] = [](const ask_envelope&) -> result<std::string> {
+        return encode(ask_answer{.how = ask_end::failed,
+                                 .body = {},
+                                 .code = static_cast<std::uint8_t>(errc::conflict),
+                                 .text = "taken"});
+    };
+    ask();
+    node->in.run_for(1s);
+    EXPECT_EQ(outcome(), "conflict");
+    EXPECT_EQ(answers[0].error().text, "taken");
+}
+
+TEST_F(asking_an_owner, takes_bytes_that_are_no_answer_for_an_unknown_outcome) {
+    plan(7, bob);
+    for (const std::string& bytes :
+         {std::string{},
+          std::string{"\xff\xff"},
+          encode(ask_answer{.how = static_cast<ask_end>(99), .body = {}, .code = 0, .text = {}})}) {
+        answers.clear();
+        node->net->by[bob] = [bytes](const ask_envelope&) { return result<std::string>{bytes}; };
+        ask();
+        node->in.run_for(1s);
+        EXPECT_EQ(outcome(), "outcome_unknown");
+    }
+}
+
+TEST_F(asking_an_owner, ends_when_its_node_does) {
+    plan(7, bob);
+    node->net->by[bob] = [](const ask_envelope&) { return std::nullopt; };  // Says nothing.
+    ask(1h);
+    plan(7, bob);
+    node->in.run_for(1s);
+    for (const auto& loop : node->loops) {
+        loop->stop();
+    }
+    resource->shut();
+    node->net->open.clear();
+    EXPECT_EQ(outcome(), "outcome_unknown");
+    answers.clear();
+    node->has_stopped = true;
+    ask(1h);
+    EXPECT_EQ(outcome(), "closed");
+}
+
+TEST_F(asking_an_owner, ends_when_its_node_does_while_it_waits_for_one) {
+    plan(7, {});
+    ask(1h);
+    node->in.run_for(1s);
+    for (const auto& loop : node->loops) {
+        loop->stop();
+    }
+    resource->shut();
+    EXPECT_EQ(outcome(), "closed");
+}
+
+}  // namespace
+}  // namespace muster::detail

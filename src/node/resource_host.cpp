@@ -1,0 +1,250 @@
+#include "node/resource_host.hpp"
+
+#include "base/hash.hpp"
+#include "base/strand_scope.hpp"
+#include "node/asking.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace muster::detail {
+
+namespace {
+
+constexpr duration longest_deadline = 24h;
+
+/// Waits for the first plan of a resource, for whom `resource_core::when_planned` was called.
+class plan_wait final : public waiting_one, public std::enable_shared_from_this<plan_wait> {
+public:
+    plan_wait(std::shared_ptr<resource_host> resource,
+              std::size_t worker,
+              resource_core::planned_fn told)
+        : resource_{std::move(resource)}, worker_{worker}, told_{std::move(told)} {}
+
+    void begin(instant deadline) {
+        ticket_ = resource_->room(worker_).enter(shared_from_this());
+        timer_ = resource_->services().worker(worker_)->make_timer();
+        timer_->set(deadline, [weak = weak_from_this()] {
+            if (const auto self = weak.lock()) {
+                self->resource_->room(self->worker_).leave(self->ticket_);
+                self->tell();
+            }
+        });
+        if (resource_->plan()) {
+            woken();
+        }
+    }
+
+    void woken() override {
+        resource_->room(worker_).leave(ticket_);
+        if (resource_->plan()) {
+            tell();
+        } else {
+            ticket_ = resource_->room(worker_).enter(shared_from_this());
+        }
+    }
+
+private:
+    void tell() {
+        timer_.reset();
+        if (auto told = std::exchange(told_, nullptr)) {
+            auto [plan, names] = resource_->partitions();
+            told(plan, std::move(names));
+        }
+    }
+
+    std::shared_ptr<resource_host> resource_;
+    std::size_t worker_;
+    resource_core::planned_fn told_;
+    std::uint64_t ticket_ = 0;
+    std::unique_ptr<runtime::timer> timer_;
+};
+
+}  // namespace
+
+// --- Asking --------------------------------------------------------------------------------------
+
+void resource_host::ask(std::string key,
+                        bool key_is_partition,
+                        std::string_view type,
+                        std::string bytes,
+                        std::chrono::nanoseconds within,
+                        answer_fn answer) {
+    if (services_->stopped()) {
+        answer(fail(errc::closed, "this node has left"));
+        return;
+    }
+    if (services_->mesh() == nullptr) {
+        answer(fail(errc::unavailable, "the node has not been started"));
+        return;
+    }
+    const instant deadline =
+        std::min(services_->platform()->now() + std::min<duration>(within, longest_deadline),
+                 strand_scope::current_deadline());
+    const std::size_t number =
+        next_worker_.fetch_add(1, std::memory_order_relaxed) % services_->worker_count();
+    auto one = std::make_shared<asking>(
+        shared_from_this(),
+        number,
+        question{std::move(key), key_is_partition, std::string{type}, std::move(bytes), deadline},
+        std::move(answer));
+    services_->worker(number)->post([one = std::move(one)] { one->attempt(); });
+}
+
+void resource_host::when_planned(std::chrono::nanoseconds within, planned_fn told) {
+    if (plan_.read() || services_->stopped() || services_->mesh() == nullptr) {
+        auto [plan, names] = partitions();
+        told(plan, std::move(names));
+        return;
+    }
+    const instant deadline =
+        std::min(services_->platform()->now() + std::min<duration>(within, longest_deadline),
+                 strand_scope::current_deadline());
+    auto one = std::make_shared<plan_wait>(shared_from_this(), 0, std::move(told));
+    services_->worker(0)->post([one = std::move(one), deadline] { one->begin(deadline); });
+}
+
+std::optional<error> resource_host::trouble() const {
+    const auto known = trouble_.read();
+    return known ? std::optional{*known} : std::nullopt;
+}
+
+std::optional<route> resource_host::where(std::string_view key) const {
+    const auto by = plan_.read();
+    const cluster::entry* const one = by ? by->find(key) : nullptr;
+    if (one == nullptr) {
+        return std::nullopt;
+    }
+    route out{.partition = one->partition,
+              .owner = one->owner,
+              .member = {},
+              .address = {},
+              .fence = by->fence_of(*one),
+              .plan = by->number()};
+    const auto seen = services_->newest_view();
+    if (const member* const owner = seen ? seen->find(one->owner) : nullptr) {
+        out.member = owner->name;
+        out.address = owner->address;
+    }
+    return out;
+}
+
+std::pair<std::int64_t, std::vector<std::string>> resource_host::partitions() const {
+    const auto by = plan_.read();
+    std::vector<std::string> names;
+    if (by) {
+        for (const cluster::entry* const one : by->partitions()) {
+            names.push_back(one->partition);
+        }
+    }
+    return {by ? by->number() : 0, std::move(names)};
+}
+
+std::optional<std::string> resource_host::latest() const {
+    const auto by = plan_.read();
+    const cluster::entry* const one = by ? by->latest() : nullptr;
+    return one == nullptr ? std::nullopt : std::optional{one->partition};
+}
+
+void resource_host::change(std::string partition,
+                           bool add,
+                           std::chrono::nanoseconds within,
+                           std::move_only_function<void(result<void>)> done) {
+    services_->change_list(
+        name_,
+        partition,
+        add,
+        services_->platform()->now() + std::min<duration>(within, longest_deadline),
+        std::move(done));
+}
+
+std::chrono::nanoseconds resource_host::default_deadline() const {
+    return services_->ask_deadline();
+}
+
+// --- Owning --------------------------------------------------------------------------------------
+
+/// A partition always lives on the same worker.
+std::shared_ptr<partition_cell> resource_host::cell_for(const cluster::right& mine) {
+    const std::string key = mine.what().slot == 0
+                                ? mine.what().partition
+                                : mine.what().partition + "#" + std::to_string(mine.what().slot);
+    const auto known = cells_.read();
+    if (const auto found = known->find(key); found != known->end()) {
+        return found->second;
+    }
+    const std::size_t number = base::xxh64(name_ + "/" + key) % services_->worker_count();
+    auto made = std::make_shared<partition_cell>(
+        name_ + "/" + key, services_->worker(number), setting_.read());
+    cells_.change([&](cell_map& all) { all.emplace(key, made); });
+    return made;
+}
+
+void resource_host::acquire(std::shared_ptr<cluster::right> mine, callback<result<void>> done) {
+    cell_for(*mine)->acquire(mine, std::move(done));
+}
+
+void resource_host::stop(const std::shared_ptr<cluster::right>& mine,
+                         bool by_lease,
+                         callback<> done) {
+    cell_for(*mine)->stop(
+        mine, by_lease, [self = shared_from_this(), mine, done = std::move(done)]() mutable {
+            self->services_->no_longer_stuck(mine->what());
+            done();
+        });
+}
+
+void resource_host::release(std::shared_ptr<cluster::right> mine, callback<> done) {
+    stop(mine, false, std::move(done));
+}
+
+void resource_host::revoke(std::shared_ptr<cluster::right> mine, callback<> done) {
+    stop(mine, true, std::move(done));
+}
+
+void resource_host::plan_read(std::shared_ptr<const cluster::plan_snapshot> now) {
+    plan_.replace(now);
+    wake_waiting();
+    const auto setting = setting_.read();
+    if (setting && setting->serve_stale) {
+        for (const auto& [key, cell] : *cells_.read()) {
+            const cluster::entry* const one = now->named(key);
+            if (one == nullptr || one->owner != services_->self()) {
+                cell->drop_stale();
+            }
+        }
+    }
+}
+
+void resource_host::wake_waiting() {
+    for (std::size_t i = 0; i < services_->worker_count(); ++i) {
+        if (rooms_[i].count() > 0) {
+            services_->worker(i)->post([self = shared_from_this(), i] { self->rooms_[i].wake(); });
+        }
+    }
+}
+
+void resource_host::shut() {
+    for (waiting_room& room : rooms_) {
+        room.clear();
+    }
+    for (const auto& [key, cell] : *cells_.read()) {
+        cell->shut();
+    }
+    cells_.replace(std::make_shared<const cell_map>());
+}
+
+void resource_host::incoming(std::string_view partition, partition_call one) {
+    const auto known = cells_.read();
+    const auto found = known->find(partition);
+    const auto setting = setting_.read();
+    const bool stale = setting && setting->serve_stale;
+    if (found == known->end() || (services_->stranded() && !stale)) {
+        const ask_end how = services_->stranded() ? ask_end::stranded : ask_end::not_owner;
+        one.answer({.how = how, .body = {}, .code = 0, .text = {}});
+        return;
+    }
+    found->second->call(std::move(one));
+}
+
+}  // namespace muster::detail

@@ -1,0 +1,120 @@
+#pragma once
+
+/// @file
+/// A resource within a node: owns what the plan gives it, answers what is asked of it, and asks
+/// others.
+
+#include "muster/node.hpp"
+
+#include "cluster/host.hpp"
+#include "mesh/mesh.hpp"
+#include "node/partition_cell.hpp"
+#include "node/waiting_room.hpp"
+#include "runtime/published.hpp"
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muster::detail {
+
+/// What a resource needs of its node. Threads: any.
+class node_services {
+public:
+    virtual ~node_services() = default;
+    [[nodiscard]] virtual const std::shared_ptr<runtime::platform>& platform() const = 0;
+    [[nodiscard]] virtual const std::shared_ptr<runtime::loop>& worker(
+        std::size_t number) const = 0;
+    [[nodiscard]] virtual std::size_t worker_count() const = 0;
+    [[nodiscard]] virtual mesh::mesh* mesh() const = 0;  ///< null before the start
+    [[nodiscard]] virtual member_id self() const = 0;
+    [[nodiscard]] virtual std::shared_ptr<const view> newest_view() const = 0;
+    [[nodiscard]] virtual std::chrono::nanoseconds ask_deadline() const = 0;
+    [[nodiscard]] virtual bool stopped() const = 0;
+    [[nodiscard]] virtual bool stranded() const = 0;
+    /// How a request over the mesh to that member ended.
+    virtual void heard(const mesh::peer& from, const result<std::string>& how) = 0;
+    /// What had been stuck has stopped.
+    virtual void no_longer_stuck(const cluster::right::identity& what) = 0;
+    virtual void change_list(const std::string& resource,
+                             const std::string& partition,
+                             bool add,
+                             instant deadline,
+                             callback<result<void>> done) = 0;
+};
+
+/// Threads:  any; `acquire`, `release`, `revoke` and `plan_read` on the control loop.
+/// Lifetime: shared.
+class resource_host final : public resource_core,
+                            public cluster::owner_host,
+                            public std::enable_shared_from_this<resource_host> {
+public:
+    /// As many workers as a node may have.
+    static constexpr std::size_t most_workers = 64;
+
+    resource_host(std::string name, std::shared_ptr<node_services> services)
+        : name_{std::move(name)},
+          services_{std::move(services)},
+          cells_{std::make_shared<const cell_map>()} {}
+
+    /// From here on partitions of it are owned here; before, it was merely used.
+    void serve(std::shared_ptr<const cell_setting> how) { setting_.replace(std::move(how)); }
+
+    void ask(std::string key,
+             bool key_is_partition,
+             std::string_view type,
+             std::string bytes,
+             std::chrono::nanoseconds within,
+             answer_fn answer) override;
+    [[nodiscard]] std::optional<route> where(std::string_view key) const override;
+    [[nodiscard]] std::pair<std::int64_t, std::vector<std::string>> partitions() const override;
+    void when_planned(std::chrono::nanoseconds within, planned_fn told) override;
+    [[nodiscard]] std::optional<error> trouble() const override;
+    [[nodiscard]] std::optional<std::string> latest() const override;
+    void change(std::string partition,
+                bool add,
+                std::chrono::nanoseconds within,
+                std::move_only_function<void(result<void>)> done) override;
+    [[nodiscard]] std::chrono::nanoseconds default_deadline() const override;
+    [[nodiscard]] const std::string& name() const override { return name_; }
+
+    void acquire(std::shared_ptr<cluster::right> mine, callback<result<void>> done) override;
+    void release(std::shared_ptr<cluster::right> mine, callback<> done) override;
+    void revoke(std::shared_ptr<cluster::right> mine, callback<> done) override;
+
+    void plan_read(std::shared_ptr<const cluster::plan_snapshot> now);
+    /// A newer plan or view: who waits looks again.
+    void wake_waiting();
+    void in_trouble(const error& why) { trouble_.replace(std::make_shared<const error>(why)); }
+    /// Ends what is left. Only once the workers have stopped.
+    void shut();
+    /// A question that came for this resource; answered `not_owner` where nothing is owned.
+    void incoming(std::string_view partition, partition_call one);
+
+    [[nodiscard]] std::shared_ptr<const cluster::plan_snapshot> plan() const {
+        return plan_.read();
+    }
+    [[nodiscard]] node_services& services() const { return *services_; }
+    [[nodiscard]] waiting_room& room(std::size_t worker) { return rooms_[worker]; }
+
+private:
+    using cell_map = std::map<std::string, std::shared_ptr<partition_cell>, std::less<>>;
+    [[nodiscard]] std::shared_ptr<partition_cell> cell_for(const cluster::right& mine);
+    void stop(const std::shared_ptr<cluster::right>& mine, bool by_lease, callback<> done);
+
+    std::string name_;
+    std::shared_ptr<node_services> services_;
+    runtime::published<cell_setting> setting_;
+    runtime::published<cluster::plan_snapshot> plan_;
+    runtime::published<cell_map> cells_;
+    runtime::published<error> trouble_;
+    std::array<waiting_room, most_workers> rooms_;
+    std::atomic<std::size_t> next_worker_{0};
+};
+
+}  // namespace muster::detail
