@@ -1,0 +1,187 @@
+#include "front_answers.hpp"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace party_grid {
+namespace json = boost::json;
+namespace {
+
+using muster::errc;
+
+std::string quoted(std::string_view text) {
+    return json::serialize(json::string(text));
+}
+
+http_response json_response(unsigned status, std::string body) {
+    body += '\n';
+    return {.status = status,
+            .body = std::move(body),
+            .content_type = "application/json",
+            .headers = {}};
+}
+
+void append_records(std::string& body, const std::vector<const record*>& records) {
+    body += "\"records\":[";
+    for (std::size_t i = 0; i < records.size(); ++i) {
+        body += i == 0 ? "{\"key\":" : ",{\"key\":";
+        body += quoted(records[i]->key);
+        body += ",\"value\":";
+        body += quoted(records[i]->value);
+        body += '}';
+    }
+    body += ']';
+}
+
+bool gather(const muster::gathered<page>& from, std::vector<const record*>& into) {
+    bool more = false;
+    for (const auto& one : from.answers) {
+        more = more || one.reply.more;
+        for (const record& each : one.reply.records) {
+            into.push_back(&each);
+        }
+    }
+    return more;
+}
+
+void append_missing(std::string& body,
+                    std::string_view resource,
+                    const std::vector<muster::missing_partition>& missing,
+                    bool& first) {
+    for (const auto& one : missing) {
+        body += first ? "" : ",";
+        first = false;
+        body += "{\"resource\":" + quoted(resource) + ",\"partition\":" + quoted(one.partition) +
+                ",\"code\":" + quoted(muster::name_of(one.why.code)) +
+                ",\"message\":" + quoted(one.why.text) + '}';
+    }
+}
+
+}  // namespace
+
+unsigned status_of(errc code) {
+    switch (code) {
+        case errc::outcome_unknown:
+            return 504;
+        case errc::gone:
+            return 410;
+        case errc::invalid_argument:
+            return 400;
+        case errc::not_found:
+            return 404;
+        case errc::conflict:
+            return 409;
+        case errc::not_authorized:
+            return 403;
+        case errc::incompatible:
+            return 502;
+        case errc::handler_failed:
+            return 500;
+        // Nothing was done, and there is, or will be, an owner who can.
+        case errc::fenced:
+        case errc::closed:
+        default:
+            return 503;
+    }
+}
+
+http_response error_response(const muster::error& what) {
+    auto answer = json_response(status_of(what.code),
+                                "{\"error\":{\"code\":" + quoted(muster::name_of(what.code)) +
+                                    ",\"message\":" + quoted(what.text) + "}}");
+    if (answer.status == 503) {
+        answer.headers.emplace_back("Retry-After", "1");
+    }
+    return answer;
+}
+
+http_response value_response(std::string value) {
+    const bool structured = value.starts_with('{') || value.starts_with('[');
+    return {.status = 200,
+            .body = std::move(value),
+            .content_type = structured ? "application/json" : "text/plain; charset=utf-8",
+            .headers = {}};
+}
+
+http_response page_response(const muster::gathered<page>& parties,
+                            const muster::gathered<page>& dates,
+                            std::uint32_t limit) {
+    std::vector<const record*> all;
+    bool more = gather(parties, all);
+    more = gather(dates, all) || more;
+    std::ranges::sort(all, {}, [](const record* one) -> std::string_view { return one->key; });
+    if (all.size() > limit) {
+        all.resize(limit);
+        more = true;
+    }
+    std::string body = "{\"plan\":\"" + std::to_string(parties.plan) + "\",";
+    append_records(body, all);
+    body += std::string{",\"more\":"} + (more ? "true" : "false") + ",\"missing\":[";
+    bool first = true;
+    append_missing(body, "parties", parties.missing, first);
+    append_missing(body, "dates", dates.missing, first);
+    body += "]}";
+    return json_response(first ? 200 : 207, std::move(body));
+}
+
+http_response latest_response(const std::string& partition, const page& got) {
+    std::vector<const record*> all;
+    for (const record& each : got.records) {
+        all.push_back(&each);
+    }
+    std::string body = "{\"partition\":" + quoted(partition) + ',';
+    append_records(body, all);
+    body += std::string{",\"more\":"} + (got.more ? "true}" : "false}");
+    return json_response(200, std::move(body));
+}
+
+http_response stats_response(const muster::node& node,
+                             const std::vector<std::shared_ptr<const shelf_figures>>& owned,
+                             const store_figures& written,
+                             std::uint64_t requests) {
+    struct sums {
+        std::uint64_t partitions = 0;
+        std::uint64_t records = 0;
+    };
+    std::map<std::string, sums> by_resource{{"dates", {}}, {"parties", {}}};
+    std::string shelves;
+    for (const auto& one : owned) {
+        const std::uint64_t records = one->records.load(std::memory_order_relaxed);
+        auto& sum = by_resource[one->resource];
+        ++sum.partitions;
+        sum.records += records;
+        shelves += (shelves.empty() ? "" : ",") + ("{\"resource\":" + quoted(one->resource)) +
+                   ",\"partition\":" + quoted(one->partition) + ",\"fence\":\"" +
+                   std::to_string(one->fence) + "\",\"records\":" + std::to_string(records) + '}';
+    }
+    std::string body = "{\"member\":" + quoted(node.name()) +
+                       ",\"state\":" + quoted(muster::name_of(node.state())) +
+                       ",\"requests\":" + std::to_string(requests) +
+                       ",\"writes\":" + std::to_string(written.writes) +
+                       ",\"fenced\":" + std::to_string(written.fenced) +
+                       ",\"commits\":" + std::to_string(written.commits);
+    for (const auto& [name, sum] : by_resource) {
+        body += ',' + quoted(name) + ":{\"partitions\":" + std::to_string(sum.partitions) +
+                ",\"records\":" + std::to_string(sum.records) + '}';
+    }
+    return json_response(200, body + ",\"owned\":[" + shelves + "]}");
+}
+
+http_response members_response(const muster::view& now) {
+    std::string body = "{\"view\":\"" + std::to_string(now.number) + "\",\"members\":[";
+    for (std::size_t i = 0; i < now.members.size(); ++i) {
+        const muster::member& one = now.members[i];
+        const auto http = one.metadata.find("http");
+        body += (i == 0 ? "{\"name\":" : ",{\"name\":") + quoted(one.name) + ",\"id\":\"" +
+                one.id.text() + "\",\"state\":" + quoted(muster::name_of(one.state)) +
+                ",\"http\":" + quoted(http == one.metadata.end() ? "" : http->second) +
+                ",\"address\":" + quoted(one.address) +
+                ",\"leader\":" + (one.id == now.leader ? "true}" : "false}");
+    }
+    return json_response(200, body + "]}");
+}
+
+}  // namespace party_grid

@@ -1,0 +1,43 @@
+#pragma once
+
+/// @file
+/// The bodies that the grid answers over HTTP.
+
+#include "muster/error.hpp"
+#include "muster/node.hpp"
+#include "muster/resource.hpp"
+#include "muster/view.hpp"
+
+#include "front_lines.hpp"
+#include "http.hpp"
+#include "messages.hpp"
+#include "shelf.hpp"
+#include "store.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace party_grid {
+
+/// The status that tells a client what to do about `code`.
+[[nodiscard]] unsigned status_of(muster::errc code);
+[[nodiscard]] http_response error_response(const muster::error& what);
+
+/// One record's value; JSON where it looks like it.
+[[nodiscard]] http_response value_response(std::string value);
+/// At most `limit` records, in the order of their keys; 207 where partitions are missing.
+[[nodiscard]] http_response page_response(const muster::gathered<page>& parties,
+                                          const muster::gathered<page>& dates,
+                                          std::uint32_t limit);
+[[nodiscard]] http_response latest_response(const std::string& partition, const page& got);
+[[nodiscard]] http_response stats_response(
+    const muster::node& node,
+    const std::vector<std::shared_ptr<const shelf_figures>>& owned,
+    const store_figures& written,
+    std::uint64_t requests);
+[[nodiscard]] http_response members_response(const muster::view& now);
+
+}  // namespace party_grid

@@ -1,0 +1,225 @@
+// The promise of the grid: what was acknowledged is never lost. Owners are killed while a million
+// writes run; then every key is read back from every member.
+
+#include "grid_fleet_test.hpp"
+#include "postgres_server_test.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <iostream>
+#include <mutex>
+#include <random>
+
+namespace party_grid {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::size_t usual_writes = 50'000;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr std::size_t usual_writes = 50'000;
+#else
+constexpr std::size_t usual_writes = 1'000'000;
+#endif
+#else
+constexpr std::size_t usual_writes = 1'000'000;
+#endif
+
+std::size_t wanted_writes() {
+    const char* const given = std::getenv("MUSTER_GRID_WRITES");
+    return given == nullptr ? usual_writes : std::strtoul(given, nullptr, 10);
+}
+
+/// Writers with keys of their own, which they write again and again; each remembers for each key
+/// the value that was acknowledged last.
+class pressure {
+public:
+    pressure(const grid_fleet& on, std::size_t keys_each) {
+        for (std::size_t i = 0; i < writers; ++i) {
+            auto& mine = lines_.emplace_back();
+            for (std::size_t k = 0; k < keys_each; ++k) {
+                mine.push_back({"w" + std::to_string(i) + "-" + std::to_string(k), {}, ""});
+            }
+        }
+        for (std::size_t i = 0; i < writers; ++i) {
+            threads_.emplace_back([this, &on, i] { write(on.addresses(), i); });
+        }
+        for (std::size_t i = 0; i < readers; ++i) {
+            threads_.emplace_back([this, &on, i] { write_and_read(on.addresses(), i); });
+        }
+    }
+    ~pressure() { stop(); }
+    pressure(const pressure&) = delete;
+    pressure& operator=(const pressure&) = delete;
+
+    void stop() {
+        stopping_.store(true);
+        for (std::thread& one : threads_) {
+            if (one.joinable()) {
+                one.join();
+            }
+        }
+    }
+
+    [[nodiscard]] std::size_t acknowledged() const { return acknowledged_.load(); }
+    [[nodiscard]] std::size_t stale() const { return stale_.load(); }
+    [[nodiscard]] std::string trouble() const {
+        const std::lock_guard lock{mutex_};
+        return trouble_;
+    }
+    /// Every key that was ever acknowledged, with its newest value. After `stop`.
+    [[nodiscard]] std::vector<batch_line> newest() const {
+        std::vector<batch_line> all;
+        for (const auto& mine : lines_) {
+            std::ranges::copy_if(mine, std::back_inserter(all), [](const batch_line& one) {
+                return one.value.has_value();
+            });
+        }
+        return all;
+    }
+
+private:
+    static constexpr std::size_t writers = 4;
+    static constexpr std::size_t readers = 2;
+    static constexpr std::size_t batch = 250;
+
+    void complain(const std::string& what) {
+        const std::lock_guard lock{mutex_};
+        trouble_ = trouble_.empty() ? what : trouble_;
+        stopping_.store(true);
+    }
+
+    void write(const std::vector<std::string>& members, std::size_t number) {
+        grid_client grid{members, 90s};
+        auto& mine = lines_[number];
+        std::size_t sequence = 0;
+        for (std::size_t at = 0; !stopping_.load(); at = (at + batch) % mine.size()) {
+            ++sequence;
+            const std::size_t end = std::min(mine.size(), at + batch);
+            const std::string value = "value " + std::to_string(sequence);
+            std::string body;
+            for (std::size_t i = at; i < end; ++i) {
+                append_batch_line(body, mine[i].key, value);
+            }
+            const auto answer =
+                grid.call({.method = "POST", .target = "/parties", .body = std::move(body)},
+                          number + sequence);
+            if (!answer || answer->status != 200) {
+                complain(answer ? answer->body : answer.error().text);
+                return;
+            }
+            for (std::size_t i = at; i < end; ++i) {
+                mine[i].value = value;
+            }
+            acknowledged_.fetch_add(end - at);
+        }
+    }
+
+    /// One record at a time; what was acknowledged by one member is read at once from the next.
+    void write_and_read(const std::vector<std::string>& members, std::size_t number) {
+        grid_client grid{members, 90s};
+        const std::string target = "/parties/r" + std::to_string(number);
+        for (std::size_t sequence = 1; !stopping_.load(); ++sequence) {
+            const std::string value = std::to_string(sequence);
+            const auto put =
+                grid.call({.method = "PUT", .target = target, .body = value}, sequence);
+            const auto got =
+                grid.call({.method = "GET", .target = target, .body = {}}, sequence + 1);
+            if (!put || put->status != 204 || !got || got->status != 200) {
+                complain("a single write or read ended in an error");
+                return;
+            }
+            acknowledged_.fetch_add(1);
+            stale_.fetch_add(got->body == value ? 0 : 1);
+        }
+    }
+
+    std::vector<std::vector<batch_line>> lines_;
+    std::atomic<bool> stopping_{false};
+    std::atomic<std::size_t> acknowledged_{0};
+    std::atomic<std::size_t> stale_{0};
+    mutable std::mutex mutex_;
+    std::string trouble_;
+    std::vector<std::thread> threads_;
+};
+
+/// Kills each of `victims` in turn while writes run, waits until others have taken over, and
+/// starts it again. Returns the longest time a partition had no owner, in milliseconds.
+double kill_each(grid_fleet& fleet,
+                 const pressure& load,
+                 const std::vector<std::size_t>& victims,
+                 std::size_t writes) {
+    double longest = 0;
+    std::size_t done = 0;
+    for (const std::size_t victim : victims) {
+        ++done;
+        const std::size_t threshold = writes * done / (victims.size() + 2);
+        fleet.until("enough has been written", 120s, [&] {
+            return load.acknowledged() >= threshold || !load.trouble().empty();
+        });
+        const auto before = fleet.owners();
+        fleet.process(victim).kill();
+        const std::int64_t at = *fleet.process(victim).died();
+        const std::string name = grid_fleet::name(victim);
+        fleet.until("others have taken over", 60s, [&] {
+            return std::ranges::none_of(fleet.owners(),
+                                        [&](const auto& one) { return one.second.member == name; });
+        });
+        for (const auto& [partition, now] : fleet.owners()) {
+            if (before.at(partition).member == name) {
+                longest = std::max(longest, static_cast<double>(now.t - at) / 1e6);
+            }
+        }
+        fleet.start(victim);
+        fleet.until(
+            "it owns its share again", 60s, [&] { return fleet.owned_by(victim) >= 64 / 3; });
+    }
+    return longest;
+}
+
+void writes_survive_kills(grid_fleet& fleet,
+                          std::size_t writes,
+                          const std::vector<std::size_t>& victims) {
+    const auto begin = std::chrono::steady_clock::now();
+    pressure load{fleet, std::clamp<std::size_t>(writes / 20, 1'000, 50'000)};
+    const double longest = kill_each(fleet, load, victims, writes);
+    fleet.until("all writes are acknowledged", 150s, [&] {
+        return load.acknowledged() >= writes || !load.trouble().empty();
+    });
+    load.stop();
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    EXPECT_EQ(load.trouble(), "");
+    EXPECT_EQ(load.stale(), 0U) << "an acknowledged write was not read back at once";
+    EXPECT_GE(load.acknowledged(), writes);
+
+    const auto newest = load.newest();
+    for (const std::string& member : fleet.addresses()) {
+        std::vector<char> right(newest.size(), 1);
+        const auto checked = check_all(member, newest, right);
+        ASSERT_TRUE(checked) << checked.error().text;
+        EXPECT_EQ(std::ranges::count(right, 1), std::ssize(newest))
+            << "lost, asked from " << member;
+    }
+    std::cout << load.acknowledged() << " writes acknowledged in " << seconds << " s with "
+              << victims.size() << " kills, " << newest.size()
+              << " keys read back from each member; longest without an owner " << longest
+              << " ms\n";
+    testing::Test::RecordProperty("acknowledged_writes", std::to_string(load.acknowledged()));
+    testing::Test::RecordProperty("seconds", std::to_string(seconds));
+}
+
+TEST(acknowledged_writes, survive_sigkill_of_each_owner) {
+    grid_fleet three{{}};
+    writes_survive_kills(three, wanted_writes(), {0, 1, 2});
+}
+
+TEST(acknowledged_writes, survive_sigkill_of_an_owner_over_postgresql) {
+    postgres_server server;
+    ASSERT_TRUE(server.is_running()) << "apt-get install postgresql";
+    grid_fleet three{{.store = server.fresh()}};
+    writes_survive_kills(three, wanted_writes() / 25, {1});
+}
+
+}  // namespace
+}  // namespace party_grid
