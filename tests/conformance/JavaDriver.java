@@ -140,8 +140,11 @@ public class JavaDriver {
         } else {
             one.link = new ZooKeeper(hosts, timeout, one);
         }
-        one.settled.await(15, TimeUnit.SECONDS);
+        boolean settled = one.settled.await(15, TimeUnit.SECONDS);
         sessions.put(name, one);
+        if (!settled) {
+            return List.of("-4");
+        }
         if (one.expired) {
             return List.of("-112");
         }
