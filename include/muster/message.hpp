@@ -57,10 +57,14 @@ template <class T>
 template <class T>
 [[nodiscard]] result<T> decode(std::string_view bytes) {
     cbor_reader reader{bytes};
-    result<T> value{std::in_place};
-    if (detail::read_value(reader, *value) &&
-        (reader.left() == 0 || reader.fail("bytes after the end"))) {
-        return value;
+    try {
+        result<T> value{std::in_place};
+        if (detail::read_value(reader, *value) &&
+            (reader.left() == 0 || reader.fail("bytes after the end"))) {
+            return value;
+        }
+    } catch (...) {  // Of a codec of the user's, or memory that is not to be had.
+        reader.fail("what reads it threw");
     }
     return std::unexpected{detail::decode_error(detail::compiler_name<T>(), reader)};
 }

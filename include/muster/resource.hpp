@@ -134,8 +134,10 @@ public:
     [[nodiscard]] virtual std::optional<route> where(std::string_view key) const = 0;
     /// The partitions of the newest plan, in order, and its number; 0: no plan read yet.
     [[nodiscard]] virtual std::pair<std::int64_t, std::vector<std::string>> partitions() const = 0;
-    /// Calls `told` once a plan has been read, or the time is up (number 0); maybe at once.
-    using planned_fn = std::move_only_function<void(std::int64_t, std::vector<std::string>)>;
+    /// Calls `told` once a plan has been read, or the time is up (number 0), with what is left of
+    /// the time; maybe at once.
+    using planned_fn = std::move_only_function<void(
+        std::int64_t, std::vector<std::string>, std::chrono::nanoseconds left)>;
     virtual void when_planned(std::chrono::nanoseconds within, planned_fn told) = 0;
     [[nodiscard]] virtual std::optional<error> trouble() const = 0;
     [[nodiscard]] virtual std::optional<std::string> latest() const = 0;
@@ -246,10 +248,11 @@ public:
         auto [answer, tell] = make_pending<gathered<reply>>();
         core_->when_planned(
             deadline(),
-            [core = core_, deadline = deadline(), bytes = encode(request), done = std::move(tell)](
-                std::int64_t plan, std::vector<std::string> names) mutable {
-                scatter_over<Request>(
-                    *core, deadline, bytes, plan, std::move(names), std::move(done));
+            [core = core_, bytes = encode(request), done = std::move(tell)](
+                std::int64_t plan,
+                std::vector<std::string> names,
+                std::chrono::nanoseconds left) mutable {
+                scatter_over<Request>(*core, left, bytes, plan, std::move(names), std::move(done));
             });
         return std::move(answer);
     }

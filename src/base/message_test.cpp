@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -99,6 +100,16 @@ struct thirty_two {
     std::string last;
 };
 
+struct fragile {  // its codec throws
+    int unused = 0;
+};
+struct wide {
+    std::string a, b, c, d, e, f, g, h;
+};
+struct crowd {
+    std::vector<wide> all;
+};
+
 }  // namespace shop
 
 template <>
@@ -112,6 +123,12 @@ struct muster::codec<shop::money> {
         value = shop::money{cents};
         return true;
     }
+};
+
+template <>
+struct muster::codec<shop::fragile> {
+    static void write(cbor_writer& out, const shop::fragile&) { out.write_null(); }
+    static bool read(cbor_reader&, shop::fragile&) { throw std::runtime_error{"not today"}; }
 };
 
 namespace {
@@ -176,9 +193,15 @@ RC_GTEST_PROP(message, comes_back_as_it_went, ()) {
     sent.maybe = *rc::gen::inRange(-9, 9);
     sent.maybe_twice.emplace();
     switch (*rc::gen::inRange(0, 3)) {
-        case 0: sent.either = *rc::gen::arbitrary<int>(); break;
-        case 1: sent.either = *text; break;
-        default: sent.either = shop::put{*text, *text}; break;
+        case 0:
+            sent.either = *rc::gen::arbitrary<int>();
+            break;
+        case 1:
+            sent.either = *text;
+            break;
+        default:
+            sent.either = shop::put{*text, *text};
+            break;
     }
     for (int i = *rc::gen::inRange(0, 5); i > 0; --i) {
         sent.puts.push_back({*text, *text});
@@ -264,6 +287,27 @@ TEST(message, a_type_may_bring_its_own_encoding) {
     EXPECT_EQ(read->amount.cents(), 250);
     EXPECT_EQ(read->tip->cents(), 20);
     EXPECT_FALSE(decode<shop::payment>("\x82\x20\xf6").has_value());
+}
+
+TEST(message, whose_codec_throws_is_one_that_cannot_be_read) {
+    const auto got = decode<shop::fragile>(encode(shop::fragile{}));
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().code, muster::errc::incompatible);
+}
+
+TEST(message, row_110_of_empty_elements_does_not_fill_the_memory) {
+    // 4 MiB of empty arrays, each of them an element of 256 bytes once it is read.
+    std::string bytes;
+    {
+        muster::cbor_writer out{bytes};
+        out.begin_array(1);
+        out.begin_array(4U << 20U);
+    }
+    bytes.append(4U << 20U, '\x80');
+    const auto got = decode<shop::crowd>(bytes);
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().code, muster::errc::incompatible);
+    EXPECT_NE(got.error().text.find("too many elements"), std::string::npos) << got.error().text;
 }
 
 TEST(message, has_up_to_32_fields) {

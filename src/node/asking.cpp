@@ -87,7 +87,10 @@ void asking::unknown_here(instant now) {
     }
     error why{errc::not_found,
               "there is no partition " + where() + ", by plan " + std::to_string(plan_)};
-    if (now - *unknown_since_ >= patience_for_unknown_names) {
+    if (resource_->services().stranded()) {
+        // Who cannot hear of newer plans cannot say that it is not there.
+        not_done({errc::stranded, why.text + ", the last read before ZooKeeper was lost"});
+    } else if (now - *unknown_since_ >= patience_for_unknown_names) {
         finish(std::unexpected(std::move(why)));
     } else {
         not_done(std::move(why));
@@ -150,6 +153,13 @@ void asking::told(const std::string& name, result<std::string> got) {
         case errc::gone:
             not_done({errc::moving, name + ": " + why.text});
             break;
+        case errc::closed:
+            if (!resource_->services().stopped()) {
+                // The other side is leaving, and has not looked at it.
+                not_done({errc::moving, name + ": " + why.text});
+                break;
+            }
+            [[fallthrough]];
         default:
             finish(fail(why.code, name + ": " + why.text));
     }

@@ -87,7 +87,7 @@ public:
     [[nodiscard]] std::shared_ptr<const view> newest_view() const override { return seen; }
     [[nodiscard]] std::chrono::nanoseconds ask_deadline() const override { return 5s; }
     [[nodiscard]] bool stopped() const override { return has_stopped; }
-    [[nodiscard]] bool stranded() const override { return false; }
+    [[nodiscard]] bool stranded() const override { return is_stranded; }
     void heard(const mesh::peer&, const result<std::string>&) override {}
     void no_longer_stuck(const cluster::right::identity&) override {}
     void change_list(const std::string&,
@@ -104,6 +104,7 @@ public:
     std::unique_ptr<scripted_mesh> net;
     std::shared_ptr<const view> seen;
     bool has_stopped = false;
+    bool is_stranded = false;
 };
 
 class asking_an_owner : public testing::Test {
@@ -190,6 +191,39 @@ TEST_F(asking_an_owner, waits_while_there_is_none_and_says_so_at_the_deadline) {
     EXPECT_EQ(outcome(), "moving");
     EXPECT_LT(took, 2100ms);
     EXPECT_TRUE(asked.empty());
+}
+
+TEST_F(asking_an_owner, who_is_leaving_waits_for_the_next_one) {
+    plan(7, bob);
+    node->net->by[bob] = [](const ask_envelope&) -> result<std::string> {
+        return fail(errc::closed, "the member asked is leaving");
+    };
+    node->net->by[cid] = [](const ask_envelope&) { return said(ask_end::answered, "cid's"); };
+    ask();
+    node->in.run_for(100ms);
+    EXPECT_EQ(outcome(), "0 answers");
+    plan(8, cid);
+    node->in.run_for(1s);
+    EXPECT_EQ(outcome(), "cid's");
+}
+
+TEST_F(asking_an_owner,
+       of_a_name_that_a_stranded_node_does_not_know_is_no_proof_that_it_is_not_there) {
+    cluster::specification spec;
+    spec.kind = cluster::resource_kind::list;
+    cluster::plan whole;
+    whole.number = 7;
+    whole.chunks.push_back({.number = 7, .entries = {}});
+    resource->plan_read(std::make_shared<const cluster::plan_snapshot>("shelves", 0, spec, whole));
+    node->is_stranded = true;
+    ask(2s);
+    node->in.run_for(3s);
+    EXPECT_EQ(outcome(), "stranded");
+    node->is_stranded = false;
+    answers.clear();
+    ask(2s);
+    node->in.run_for(3s);
+    EXPECT_EQ(outcome(), "not_found");
 }
 
 TEST_F(asking_an_owner, is_never_repeated_after_it_may_have_run) {

@@ -9,10 +9,17 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
 namespace muster::detail {
+
+/// On which threads.
+enum class lane : std::uint8_t {
+    work,  ///< what may hang as long as it likes: the user's own jobs, acquires
+    aside  ///< what must not wait behind those: ends of partitions, hooks, the log
+};
 
 /// Threads:  any.
 /// Lifetime: shared with the jobs that run.
@@ -21,13 +28,18 @@ public:
     explicit blocking_jobs(std::shared_ptr<runtime::platform> platform)
         : platform_{std::move(platform)} {}
 
-    void run(task_fn job) {
+    void run(lane where, task_fn job) {
         count_.fetch_add(1);
-        platform_->run_blocking([self = shared_from_this(), job = std::move(job)]() mutable {
+        auto counted = [self = shared_from_this(), job = std::move(job)]() mutable {
             job();
             job = nullptr;  // What it held goes before it counts as ended.
             self->count_.fetch_sub(1);
-        });
+        };
+        if (where == lane::work) {
+            platform_->run_blocking(std::move(counted));
+        } else {
+            platform_->run_aside(std::move(counted));
+        }
     }
 
     /// Waits until none runs or waits; false: some still do at `deadline`.

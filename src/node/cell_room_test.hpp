@@ -114,6 +114,7 @@ public:
         auto how = std::make_shared<cell_setting>();
         how->platform = machine;
         how->offload = [this](task_fn job) { offload(std::move(job)); };
+        how->offload_end = how->offload;
         how->make = [on = on](ownership mine) -> std::unique_ptr<partition_object> {
             return std::make_unique<actor_partition>(std::move(mine), on);
         };

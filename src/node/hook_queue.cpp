@@ -28,15 +28,16 @@ void hook_queue::next() {
         return;
     }
     running_ = true;
-    jobs_->run([self = shared_from_this(), hook = std::move(waiting_.front())]() mutable {
-        hook();
-        hook = nullptr;
-        auto* const queue = self.get();
-        queue->control_->post([self = std::move(self)] {
-            self->running_ = false;
-            self->next();
-        });
-    });
+    jobs_->run(lane::aside,
+               [self = shared_from_this(), hook = std::move(waiting_.front())]() mutable {
+                   hook();
+                   hook = nullptr;
+                   auto* const queue = self.get();
+                   queue->control_->post([self = std::move(self)] {
+                       self->running_ = false;
+                       self->next();
+                   });
+               });
     waiting_.pop_front();
 }
 

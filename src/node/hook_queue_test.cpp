@@ -64,7 +64,7 @@ TEST_F(hooks, that_have_all_run_end_at_once) {
 TEST_F(hooks, are_counted_until_what_they_held_is_gone) {
     auto held = std::make_shared<int>(1);
     const std::weak_ptr<int> seen = held;
-    jobs->run([held = std::move(held)] {});
+    jobs->run(lane::aside, [held = std::move(held)] {});
     EXPECT_FALSE(seen.expired());
     EXPECT_TRUE(jobs->wait_idle(machine->now() + 1s));
     EXPECT_TRUE(seen.expired());

@@ -1,5 +1,6 @@
 #include "node/node_core.hpp"
 
+#include "base/strand_scope.hpp"
 #include "cluster/codec.hpp"
 #include "cluster/plan/rules.hpp"
 #include "node/envelope.hpp"
@@ -13,6 +14,8 @@ namespace muster::detail {
 namespace {
 
 constexpr duration hook_patience = 5s;  ///< of a node that ends, before it says whom it waits for
+constexpr duration look_again = 5ms;
+constexpr duration last_words = 100ms;
 
 member_state state_of(cluster::lifecycle state) {
     return static_cast<member_state>(static_cast<std::uint8_t>(state));
@@ -65,22 +68,28 @@ node_core::node_core(config settings,
         name_ = platform_->host_name() + "-" + std::to_string(platform_->process_number());
         settings_.name = name_;
     }
+    log_ = std::make_shared<log_queue>(
+        platform_, name_, [this](const log_line& line) { write_log(line); });
 }
 
 node_core::~node_core() = default;
 
-/// Whoever writes the log must not be able to end the node by it.
 void node_core::say(severity level, std::string_view event, std::string_view text) const {
+    if (program_.log || level >= severity::warning) {
+        log_->add(level, std::string{event}, std::string{text});
+    }
+}
+
+/// Whoever writes the log must not be able to end the node by it.
+void node_core::write_log(const log_line& line) const {
     if (!program_.log) {
-        if (level >= severity::warning) {
-            const std::string line =
-                "muster: " + name_ + ": " + std::string{event} + ": " + std::string{text} + "\n";
-            std::fwrite(line.data(), 1, line.size(), stderr);
-        }
+        const std::string all = "muster: " + name_ + ": " + std::string{line.event} + ": " +
+                                std::string{line.text} + "\n";
+        std::fwrite(all.data(), 1, all.size(), stderr);
         return;
     }
     try {
-        program_.log({level, event, text, name_});
+        program_.log(line);
     } catch (...) {
         std::fputs("muster: application.log threw; the line is lost\n", stderr);
     }
@@ -148,7 +157,7 @@ result<void> node_core::start_all() {
     on_control([this, wanted = std::move(*wanted)]() mutable {
         member_ = cluster::member::start(
             control_, std::move(wanted), shared_from_this(), [jobs = jobs_](task_fn job) {
-                jobs->run(std::move(job));
+                jobs->run(lane::aside, std::move(job));
             });
         for (const auto& [name, host] : *resources_.read()) {
             join(name, host);
@@ -183,6 +192,9 @@ result<void> node_core::start_mesh(const cluster::member_settings& wanted) {
         mesh::mesh::start(platform_, workers_, how, [weak = weak_from_this()](mesh::incoming what) {
             if (const auto self = weak.lock(); self && !self->stopped_.load()) {
                 self->asked(std::move(what));
+            } else {
+                what.answer.reply(encode(
+                    ask_answer{.how = ask_end::not_owner, .body = {}, .code = 0, .text = {}}));
             }
         });
     if (!made) {
@@ -225,6 +237,7 @@ void node_core::shut(std::chrono::milliseconds patience) {
     if (!running_.load()) {
         stopped_.store(true);
         resources_.replace(std::make_shared<const resource_map>());
+        log_->finish();
         return;
     }
     // What is still owned ends now: the session is closed, within the patience given.
@@ -233,10 +246,11 @@ void node_core::shut(std::chrono::milliseconds patience) {
         leave_by(control_->now() + patience, [closed](const result<void>&) { closed->open(); });
     });
     closed->wait(platform_->now() + patience + 500ms);
+    ending_.store(true);
+    await_handlers();
     const std::shared_ptr<runtime::gate> quiet = platform_->make_gate();
     on_control([this, quiet] {
         health_timer_.reset();
-        member_.reset();
         leave_waiters_.clear();
         if (leading_) {
             leadership(false, epoch_);
@@ -253,6 +267,10 @@ void node_core::shut(std::chrono::milliseconds patience) {
         static_cast<void>(quiet->wait(never));
         static_cast<void>(jobs_->wait_idle(never));
     }
+    if (mesh_->count().connections > 0) {
+        // Whoever has not read yet that others own it now hears so, instead of nothing.
+        static_cast<void>(platform_->make_gate()->wait(platform_->now() + last_words));
+    }
     stopped_.store(true);
     mesh_->stop();
     stop_loops();
@@ -265,6 +283,31 @@ void node_core::shut(std::chrono::milliseconds patience) {
     }
     // They hold this core, as their answers need it; what the user still holds answers `closed`.
     resources_.replace(std::make_shared<const resource_map>());
+    log_->finish();
+}
+
+/// Until then the member goes on: at the lease end it says which handler has not stopped, and the
+/// process ends where that is what the resource wants.
+void node_core::await_handlers() {
+    bool told = false;
+    for (;;) {
+        const std::shared_ptr<runtime::gate> asked = platform_->make_gate();
+        const auto holds = std::make_shared<std::atomic<bool>>(false);
+        on_control([this, asked, holds] {
+            holds->store(member_ && member_->holds_anything());
+            asked->open();
+        });
+        if (!asked->wait(platform_->now() + hook_patience) || !holds->load()) {
+            return;
+        }
+        if (!std::exchange(told, true)) {
+            say(severity::warning,
+                "node.waits",
+                "a handler, or a guard of an effect, has not ended yet: this node cannot end "
+                "before it does");
+        }
+        static_cast<void>(platform_->make_gate()->wait(platform_->now() + look_again));
+    }
 }
 
 std::string node_core::mesh_address() const {
@@ -298,7 +341,8 @@ std::pair<std::shared_ptr<resource_host>, bool> node_core::host_for(const std::s
 std::shared_ptr<const cell_setting> node_core::setting_of(const served& how) {
     auto setting = std::make_shared<cell_setting>();
     setting->platform = platform_;
-    setting->offload = [jobs = jobs_](task_fn job) { jobs->run(std::move(job)); };
+    setting->offload = [jobs = jobs_](task_fn job) { jobs->run(lane::work, std::move(job)); };
+    setting->offload_end = [jobs = jobs_](task_fn job) { jobs->run(lane::aside, std::move(job)); };
     setting->make = how.make;
     setting->home = [home = home_]() -> muster::node& { return *home; };
     setting->say = [weak = weak_from_this()](
@@ -373,8 +417,16 @@ void node_core::change_list(const std::string& resource,
     });
 }
 
+/// What a job asks for ends with the call that it works for. Dropped, it answers `closed`.
 void node_core::run_blocking(std::move_only_function<void()> job) {
-    jobs_->run(std::move(job));
+    if (!ending_.load()) {
+        jobs_->run(lane::work,
+                   [job = std::move(job), until = strand_scope::current_deadline()] mutable {
+                       const strand_scope scope{nullptr, until};
+                       job();
+                       job = nullptr;
+                   });
+    }
 }
 
 /// A question of another member: on the worker that read it.

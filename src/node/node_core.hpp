@@ -11,6 +11,7 @@
 #include "mesh/mesh.hpp"
 #include "node/blocking_jobs.hpp"
 #include "node/hook_queue.hpp"
+#include "node/log_queue.hpp"
 #include "node/machine.hpp"
 #include "node/peer_watch.hpp"
 #include "node/resource_host.hpp"
@@ -73,7 +74,9 @@ public:
     [[nodiscard]] std::chrono::nanoseconds ask_deadline() const override {
         return settings_.ask_deadline;
     }
-    [[nodiscard]] bool stopped() const override { return stopped_.load(); }
+    [[nodiscard]] bool stopped() const override {
+        return stopped_.load() || state_.load() == member_state::left;
+    }
     [[nodiscard]] bool stranded() const override { return state_.load() == member_state::stranded; }
     void change_list(const std::string& resource,
                      const std::string& partition,
@@ -103,6 +106,8 @@ private:
     result<void> start_all();
     result<void> start_mesh(const cluster::member_settings& wanted);
     void stop_loops();
+    void write_log(const log_line& line) const;
+    void await_handlers();
     void leave_by(instant deadline, callback<result<void>> done);
     /// And whether it is new.
     std::pair<std::shared_ptr<resource_host>, bool> host_for(const std::string& name);
@@ -131,9 +136,11 @@ private:
     runtime::published<member_id> self_;
     std::shared_ptr<blocking_jobs> jobs_;
     std::shared_ptr<hook_queue> hooks_;
+    std::shared_ptr<log_queue> log_;
     std::atomic<member_state> state_{member_state::stranded};
     std::atomic<bool> started_{false};  ///< `start` has been called
     std::atomic<bool> running_{false};  ///< and has done: the loops and the mesh are there
+    std::atomic<bool> ending_{false};   ///< `shut`: no job of the user's begins any more
     std::atomic<bool> stopped_{false};
     std::function<void(const error&)> tell_failed_;
     std::atomic<bool> doubts_{false};  ///< whether `peers_` doubts anybody

@@ -1,3 +1,4 @@
+#include "base/strand_scope.hpp"
 #include "node/node_world_test.hpp"
 
 #include <algorithm>
@@ -242,13 +243,19 @@ protected:
 TEST_F(a_handler_that_does_not_stop, ends_its_process_when_the_lease_has_ended) {
     begin(on_stuck::abort);
     EXPECT_TRUE(world.until([&] { return !world.host("ann").is_alive(); }));
-    EXPECT_GT(std::ranges::count(world.said, "ann partition.stuck"), 0);
+}
+
+TEST_F(a_handler_that_does_not_stop, ends_its_process_also_while_its_node_is_being_destroyed) {
+    begin(on_stuck::abort);
+    world.in.heal();
+    world.forget("ann");
+    EXPECT_FALSE(world.host("ann").is_alive());
 }
 
 TEST_F(a_handler_that_does_not_stop, is_fenced_where_its_resource_says_so) {
     begin(on_stuck::fence);
-    EXPECT_TRUE(world.until(
-        [&] { return std::ranges::count(world.said, "ann partition.stuck") > 0; }));
+    EXPECT_TRUE(
+        world.until([&] { return std::ranges::count(world.said, "ann partition.stuck") > 0; }));
     EXPECT_TRUE(world.host("ann").is_alive());
     world.in.heal();
     stubborn::held().front()(std::string{" at last"});
@@ -263,6 +270,49 @@ TEST_F(a_handler_that_does_not_stop, is_fenced_where_its_resource_says_so) {
     stubborn::held().front()(std::string{"!"});
     EXPECT_EQ(world.answer(std::move(again)), result<std::string>{"y!"});
     EXPECT_TRUE(world.until([&] { return world.at("ann").state() == member_state::online; }));
+}
+
+/// Answers whether a job of its own knows until when it is waited for.
+struct count {
+    using reply = bool;
+    std::string key;
+};
+struct counter {
+    using handles = requests<count>;
+    explicit counter(ownership one) : mine{std::move(one)} {}
+    task<bool> on(count /*what*/) {
+        bool bounded = false;
+        const auto done = co_await mine.node().blocking(
+            [&] { bounded = detail::strand_scope::current_deadline() != never; });
+        co_return done.has_value() && bounded;
+    }
+    ownership mine;
+};
+
+TEST(a_job_that_may_block, works_within_the_deadline_of_the_call_it_works_for) {
+    node_world world;
+    world.start_keeper();
+    node& one = world.make(world.settings("ann"));
+    const auto all = one.serve<counter>("counters", by_hash{.partitions = 1});
+    ASSERT_TRUE(one.start());
+    EXPECT_EQ(world.answer(all.ask<count>("x")), result<bool>{true});
+}
+
+TEST(a_scatter, that_waited_for_its_plan_has_only_the_rest_of_its_deadline) {
+    node_world world;
+    node& one = world.make(world.settings("ann"));
+    const auto all = one.serve<stubborn>("jobs", by_hash{.partitions = 1});
+    ASSERT_TRUE(one.start());
+    const instant begun = world.in.now();
+    auto got = all.within(6s).scatter<wait_for_test>("x");
+    world.in.run_for(3s);
+    world.start_keeper();
+    ASSERT_TRUE(world.until([&] { return !stubborn::held().empty(); }));
+    const auto answer = world.answer(std::move(got));
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->missing.size(), 1U);
+    EXPECT_LT(world.in.now() - begun, 6100ms);
+    stubborn::held().clear();
 }
 
 TEST(check_health, makes_a_member_suspect_and_clears_it_again) {
@@ -476,7 +526,8 @@ TEST(a_resource, that_is_described_otherwise_is_refused_and_asks_go_to_the_other
     ASSERT_TRUE(one.start());
     ASSERT_TRUE(world.until([&] { return shelves.trouble().has_value(); }));
     EXPECT_EQ(shelves.trouble()->code, errc::conflict);
-    EXPECT_TRUE((std::ranges::count(world.said, "bob resource.refused") > 0));
+    EXPECT_TRUE(
+        world.until([&] { return std::ranges::count(world.said, "bob resource.refused") > 0; }));
     for (int i = 0; i < 20; ++i) {
         EXPECT_EQ(world.answer(shelves.ask<owner_of>(std::to_string(i))),
                   result<std::string>{"ann"});

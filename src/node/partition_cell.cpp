@@ -277,7 +277,7 @@ void partition_cell::drop_stale() {
 /// Destructors of the user's may block as constructors may.
 void partition_cell::destroy(std::shared_ptr<partition_object> object, callback<> done) {
     destroying_ = true;
-    setting_->offload(
+    setting_->offload_end(
         [self = shared_from_this(), object = std::move(object), done = std::move(done)]() mutable {
             object.reset();
             auto* const cell = self.get();
@@ -424,7 +424,7 @@ void partition_cell::refuse_queued() {
 void partition_cell::shut() {
     shut_ = true;
     for (partition_call& one : std::exchange(queue_, {})) {
-        one.answer(failure(errc::closed, "the owner is leaving"));
+        one.answer(refused(ask_end::moving));
     }
     running_.reset();
     next_.clear();

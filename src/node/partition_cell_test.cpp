@@ -99,7 +99,7 @@ TEST(a_partition, answers_for_a_handler_that_is_dropped_when_its_node_ends) {
         room.in.run_for(1s);
     }
     EXPECT_EQ(cell_room::end_of(running), "failed outcome_unknown");
-    EXPECT_EQ(cell_room::end_of(waiting), "failed closed");
+    EXPECT_EQ(cell_room::end_of(waiting), "moving");
     EXPECT_EQ(on->told, (texts{"made 5", "holds h", "gone 5"}));
 }
 

@@ -5,6 +5,7 @@
 #include "node/asking.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 namespace muster::detail {
@@ -22,6 +23,7 @@ public:
         : resource_{std::move(resource)}, worker_{worker}, told_{std::move(told)} {}
 
     void begin(instant deadline) {
+        deadline_ = deadline;
         ticket_ = resource_->room(worker_).enter(shared_from_this());
         timer_ = resource_->services().worker(worker_)->make_timer();
         timer_->set(deadline, [weak = weak_from_this()] {
@@ -49,13 +51,15 @@ private:
         timer_.reset();
         if (auto told = std::exchange(told_, nullptr)) {
             auto [plan, names] = resource_->partitions();
-            told(plan, std::move(names));
+            const instant now = resource_->services().platform()->now();
+            told(plan, std::move(names), std::max(deadline_ - now, duration::zero()));
         }
     }
 
     std::shared_ptr<resource_host> resource_;
     std::size_t worker_;
     resource_core::planned_fn told_;
+    instant deadline_{};
     std::uint64_t ticket_ = 0;
     std::unique_ptr<runtime::timer> timer_;
 };
@@ -92,14 +96,14 @@ void resource_host::ask(std::string key,
 }
 
 void resource_host::when_planned(std::chrono::nanoseconds within, planned_fn told) {
+    const instant now = services_->platform()->now();
+    const instant deadline = std::min(now + std::min<duration>(within, longest_deadline),
+                                      strand_scope::current_deadline());
     if (plan_.read() || services_->stopped() || services_->mesh() == nullptr) {
         auto [plan, names] = partitions();
-        told(plan, std::move(names));
+        told(plan, std::move(names), std::max(deadline - now, duration::zero()));
         return;
     }
-    const instant deadline =
-        std::min(services_->platform()->now() + std::min<duration>(within, longest_deadline),
-                 strand_scope::current_deadline());
     auto one = std::make_shared<plan_wait>(shared_from_this(), 0, std::move(told));
     services_->worker(0)->post([one = std::move(one), deadline] { one->begin(deadline); });
 }
@@ -169,15 +173,21 @@ std::shared_ptr<partition_cell> resource_host::cell_for(const cluster::right& mi
     const std::string key = mine.what().slot == 0
                                 ? mine.what().partition
                                 : mine.what().partition + "#" + std::to_string(mine.what().slot);
-    const auto known = cells_.read();
-    if (const auto found = known->find(key); found != known->end()) {
-        return found->second;
+    if (auto known = find_cell(key)) {
+        return known;
     }
     const std::size_t number = base::xxh64(name_ + "/" + key) % services_->worker_count();
     auto made = std::make_shared<partition_cell>(
         name_ + "/" + key, services_->worker(number), setting_.read());
-    cells_.change([&](cell_map& all) { all.emplace(key, made); });
+    const std::unique_lock lock{cells_mutex_};
+    cells_.emplace(key, made);  // The control loop alone does this: nobody came first.
     return made;
+}
+
+std::shared_ptr<partition_cell> resource_host::find_cell(std::string_view key) const {
+    const std::shared_lock lock{cells_mutex_};
+    const auto found = cells_.find(key);
+    return found == cells_.end() ? nullptr : found->second;
 }
 
 void resource_host::acquire(std::shared_ptr<cluster::right> mine, callback<result<void>> done) {
@@ -207,7 +217,8 @@ void resource_host::plan_read(std::shared_ptr<const cluster::plan_snapshot> now)
     wake_waiting();
     const auto setting = setting_.read();
     if (setting && setting->serve_stale) {
-        for (const auto& [key, cell] : *cells_.read()) {
+        const std::shared_lock lock{cells_mutex_};
+        for (const auto& [key, cell] : cells_) {
             const cluster::entry* const one = now->named(key);
             if (one == nullptr || one->owner != services_->self()) {
                 cell->drop_stale();
@@ -228,23 +239,26 @@ void resource_host::shut() {
     for (waiting_room& room : rooms_) {
         room.clear();
     }
-    for (const auto& [key, cell] : *cells_.read()) {
+    cell_map all;
+    {
+        const std::unique_lock lock{cells_mutex_};
+        all.swap(cells_);
+    }
+    for (const auto& [key, cell] : all) {
         cell->shut();
     }
-    cells_.replace(std::make_shared<const cell_map>());
 }
 
 void resource_host::incoming(std::string_view partition, partition_call one) {
-    const auto known = cells_.read();
-    const auto found = known->find(partition);
+    const auto found = find_cell(partition);
     const auto setting = setting_.read();
     const bool stale = setting && setting->serve_stale;
-    if (found == known->end() || (services_->stranded() && !stale)) {
+    if (!found || (services_->stranded() && !stale)) {
         const ask_end how = services_->stranded() ? ask_end::stranded : ask_end::not_owner;
         one.answer({.how = how, .body = {}, .code = 0, .text = {}});
         return;
     }
-    found->second->call(std::move(one));
+    found->call(std::move(one));
 }
 
 }  // namespace muster::detail

@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace muster::runtime {
@@ -101,6 +102,9 @@ public:
 
     /// Runs `job` on a thread that may block. Jobs left at the end are waited for.
     virtual void run_blocking(task_fn job) = 0;
+    /// The same, but never behind jobs of `run_blocking`, however many of those hang: for what must
+    /// go on all the same, such as the end of a partition.
+    virtual void run_aside(task_fn job) { run_blocking(std::move(job)); }
 
     [[nodiscard]] virtual std::unique_ptr<gate> make_gate() = 0;
 

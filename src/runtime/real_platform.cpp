@@ -2,17 +2,18 @@
 #include "runtime/real.hpp"
 #include "runtime/real_loop.hpp"
 
+#include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <condition_variable>
-#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <fstream>
 #include <mutex>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -137,6 +138,7 @@ public:
     }
 
     void run_blocking(task_fn job) override { pool_.run(std::move(job)); }
+    void run_aside(task_fn job) override { aside_.run(std::move(job)); }
 
     [[nodiscard]] std::unique_ptr<gate> make_gate() override {
         return std::make_unique<real_gate>();
@@ -162,13 +164,19 @@ public:
     }
 
     void abort_process(std::string_view why) override {
-        std::fprintf(stderr, "muster: aborting: %.*s\n", static_cast<int>(why.size()), why.data());
-        std::fflush(stderr);
+        // Said only where it can be said at once: a pipe that nobody reads must not keep alive what
+        // has to end now. A write that a pipe takes whole never waits.
+        std::string line = "muster: aborting: " + std::string{why.substr(0, 1024)} + "\n";
+        ::pollfd out{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+        if (::poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0) {
+            static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
+        }
         std::abort();
     }
 
 private:
     const std::shared_ptr<resolver> names_ = std::make_shared<resolver>();
+    blocking_pool aside_;
     blocking_pool pool_;
 };
 

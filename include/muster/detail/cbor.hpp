@@ -104,6 +104,9 @@ class cbor_reader {
 public:
     /// Arrays and maps within each other.
     static constexpr int max_depth = 64;
+    /// What all elements of all lists and maps of one message may take once they are read: an empty
+    /// element costs a byte in the message, and much more in memory.
+    static constexpr std::size_t max_elements_bytes = std::size_t{256} << 20U;
 
     explicit cbor_reader(std::string_view bytes) noexcept
         : begin_{bytes.data()}, at_{begin_}, end_{begin_ + bytes.size()} {}
@@ -126,6 +129,12 @@ public:
     void end_array() noexcept { --depth_; }
     [[nodiscard]] bool begin_map(std::size_t& pairs);
     void end_map() noexcept { --depth_; }
+
+    /// Counts an element of `bytes` that is about to be made.
+    [[nodiscard]] bool charge(std::size_t bytes) {
+        elements_bytes_ += bytes;
+        return elements_bytes_ <= max_elements_bytes || fail("too many elements for one message");
+    }
 
     /// Consumes a null if one is next; else nothing is consumed and nothing has failed.
     [[nodiscard]] bool take_null() noexcept;
@@ -167,6 +176,7 @@ private:
     const char* at_;
     const char* end_;
     const char* why_ = nullptr;
+    std::size_t elements_bytes_ = 0;
     int depth_ = 0;
 };
 

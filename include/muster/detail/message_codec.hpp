@@ -197,7 +197,7 @@ template <class T>
     }
     for (; items > 0; --items) {
         typename T::value_type element{};
-        if (!read_value(in, element)) {
+        if (!in.charge(sizeof element) || !read_value(in, element)) {
             return false;
         }
         value.insert(value.end(), std::move(element));
@@ -216,7 +216,8 @@ template <class T>
     for (; pairs > 0; --pairs) {
         typename T::key_type key{};
         typename T::mapped_type mapped{};
-        if (!read_value(in, key) || !read_value(in, mapped)) {
+        if (!in.charge(sizeof key + sizeof mapped) || !read_value(in, key) ||
+            !read_value(in, mapped)) {
             return false;
         }
         value.insert({std::move(key), std::move(mapped)});
