@@ -9,8 +9,10 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <set>
+#include <thread>
 
 namespace party_grid {
 namespace {
@@ -42,7 +44,8 @@ public:
     child(const child&) = delete;
     child& operator=(const child&) = delete;
 
-    void kill() const { ::kill(pid_, SIGKILL); }
+    void kill() const { signal(SIGKILL); }
+    void signal(int number) const { ::kill(pid_, number); }
 
     int wait() {
         int status = 0;
@@ -189,6 +192,39 @@ TEST(sqlite_processes, write_nothing_while_another_holds_the_file) {
     sqlite3_close(other);
     EXPECT_TRUE(kept->write("parties", "3", 7, "ann", "3"));
     EXPECT_EQ(kept->load("parties", "3").value(), (std::vector<record>{{"ann", "3"}}));
+}
+
+TEST(sqlite_processes, do_not_lose_patience_with_a_lock_while_they_are_stopped) {
+    using namespace std::chrono_literals;
+    const test_folder folder;
+    const std::string path = folder.file("parties.db");
+    child member{[&](int to) {
+        const auto kept = store::open(path);
+        for (std::uint32_t i = 0; kept; ++i) {
+            if (!(*kept)->write("parties", "3", 7, key_of(i), "v")) {
+                return 1;
+            }
+            report(to, i);
+        }
+        return 2;
+    }};
+    ASSERT_TRUE(member.next().has_value());
+    sqlite3* other = nullptr;
+    ASSERT_EQ(sqlite3_open(path.c_str(), &other), SQLITE_OK);
+    sqlite3_busy_timeout(other, 30'000);
+    ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+    std::this_thread::sleep_for(200ms);
+    member.signal(SIGSTOP);
+    std::this_thread::sleep_for(5'500ms);  // Longer than a lock is waited for.
+    member.signal(SIGCONT);
+    std::this_thread::sleep_for(200ms);
+    sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr);
+    sqlite3_close(other);
+    // More than it can have reported before: the pipe holds no more.
+    constexpr std::size_t pipe_holds = 65'536 / sizeof(std::uint32_t);
+    for (std::size_t i = 0; i <= pipe_holds; ++i) {
+        ASSERT_TRUE(member.next().has_value()) << "it gave the write up";
+    }
 }
 
 }  // namespace

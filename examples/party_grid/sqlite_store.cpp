@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -18,6 +19,8 @@ using muster::result;
 using steady = std::chrono::steady_clock;
 
 constexpr auto lock_patience = std::chrono::seconds{5};
+constexpr auto longest_turn =
+    std::chrono::milliseconds{100};         ///< From one look at a lock to the next.
 constexpr int application_id = 0x50475244;  // "PGRD"
 constexpr int format_version = 1;
 
@@ -114,12 +117,22 @@ errc code_of(int code) {
     }
 }
 
+/// How long a connection has waited for the lock that it wants now.
+struct lock_wait {
+    steady::time_point last;
+    steady::duration waited{0};
+};
+
 /// Called by SQLite while another process or connection holds the lock; 0 gives up.
-int wait_for_lock(void* started_at, int attempt) {
-    auto& started = *static_cast<steady::time_point*>(started_at);
-    if (attempt == 0) {
-        started = steady::now();
-    } else if (steady::now() - started > lock_patience) {
+/// A process that was stopped meanwhile has not waited: that time does not count.
+int wait_for_lock(void* so_far, int attempt) {
+    auto& wait = *static_cast<lock_wait*>(so_far);
+    const auto now = steady::now();
+    wait.waited = attempt == 0
+                      ? steady::duration{0}
+                      : wait.waited + std::min<steady::duration>(now - wait.last, longest_turn);
+    wait.last = now;
+    if (wait.waited > lock_patience) {
         return 0;
     }
     std::this_thread::sleep_for(std::chrono::microseconds{attempt < 20 ? 100 : 500});
@@ -128,8 +141,8 @@ int wait_for_lock(void* started_at, int attempt) {
 
 class sqlite_connection final : public store_connection {
 public:
-    sqlite_connection(std::string path, database db, std::unique_ptr<steady::time_point> waiting)
-        : path_{std::move(path)}, waiting_since_{std::move(waiting)}, db_{std::move(db)} {}
+    sqlite_connection(std::string path, database db, std::unique_ptr<lock_wait> waiting)
+        : path_{std::move(path)}, waiting_{std::move(waiting)}, db_{std::move(db)} {}
 
     result<void> prepare() {
         begin_ = {db_.get(), "BEGIN IMMEDIATE"};
@@ -284,8 +297,8 @@ private:
     }
 
     std::string path_;
-    std::unique_ptr<steady::time_point> waiting_since_;  // `wait_for_lock` knows its address.
-    database db_;  // Before the statements, which are finalised first.
+    std::unique_ptr<lock_wait> waiting_;  // `wait_for_lock` knows its address.
+    database db_;                         // Before the statements, which are finalised first.
     statement begin_, commit_, rollback_, load_, count_, count_all_, seen_, raise_, put_, remove_;
 };
 
@@ -354,7 +367,7 @@ result<std::unique_ptr<store_connection>> open_sqlite(const std::string& path) {
     if (code != SQLITE_OK) {
         return refuse("; check that its directory exists and may be written");
     }
-    auto waiting = std::make_unique<steady::time_point>();
+    auto waiting = std::make_unique<lock_wait>();
     sqlite3_busy_handler(db.get(), wait_for_lock, waiting.get());
     if (is_foreign(db.get())) {
         return fail(errc::incompatible,
