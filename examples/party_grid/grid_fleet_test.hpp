@@ -15,11 +15,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -28,6 +31,29 @@
 namespace party_grid {
 
 using namespace std::chrono_literals;
+
+/// A program of the grid: in the folder that MUSTER_BIN names, or as this test was built with.
+inline std::string program(const std::string& name) {
+    const char* const folder = std::getenv("MUSTER_BIN");
+    return (folder == nullptr || *folder == '\0' ? GRID_PROGRAMS : std::string{folder}) + "/" +
+           name;
+}
+
+/// How the programs are built, as they say of themselves: a test may be built otherwise.
+enum class build_kind : unsigned char { release, plain, sanitized };
+inline build_kind kind_of_programs() {
+    std::ifstream file{program("party_grid"), std::ios::binary};
+    const std::string bytes{std::istreambuf_iterator<char>{file}, {}};
+    if (bytes.empty()) {
+        throw std::runtime_error{"there is no " + program("party_grid")};
+    }
+    if (bytes.find("__asan_init") != bytes.npos || bytes.find("__tsan_init") != bytes.npos) {
+        return build_kind::sanitized;
+    }
+    // Each preset builds in build/<preset>/bin.
+    const auto folder = std::filesystem::path{program("party_grid")}.parent_path().parent_path();
+    return folder.filename() == "release" ? build_kind::release : build_kind::plain;
+}
 
 /// A line of a journal.
 struct grid_event {
@@ -55,7 +81,7 @@ public:
         }
         keeper_ = std::make_unique<muster::live::child_process>(
             std::vector<std::string>{
-                MUSTER_PROGRAM, "keeper", "--listen", "127.0.0.1:0", "--tick-time", "500ms"},
+                program("muster"), "keeper", "--listen", "127.0.0.1:0", "--tick-time", "500ms"},
             folder_.file("keeper.log"));
         until("the keeper is ready", 20s, [this] {
             const std::string said = keeper_->printed();
@@ -81,7 +107,7 @@ public:
 
     void start(std::size_t member) {
         processes_[member] = std::make_unique<muster::live::child_process>(
-            std::vector<std::string>{GRID_PROGRAM,
+            std::vector<std::string>{program("party_grid"),
                                      "--name",
                                      name(member),
                                      "--cluster",
@@ -110,11 +136,12 @@ public:
     [[nodiscard]] const std::vector<std::string>& addresses() const { return http_; }
     [[nodiscard]] const std::string& store_path() const { return how_.store; }
 
-    [[nodiscard]] http_client client(std::size_t member) const {
+    [[nodiscard]] http_client client(std::size_t member,
+                                     std::chrono::milliseconds timeout = 15s) const {
         const auto colon = http_[member].rfind(':');
         return {"127.0.0.1",
                 static_cast<std::uint16_t>(std::atoi(http_[member].c_str() + colon + 1)),
-                15s};
+                timeout};
     }
 
     [[nodiscard]] std::vector<grid_event> journal(std::size_t member) const {

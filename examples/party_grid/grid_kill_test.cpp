@@ -13,21 +13,16 @@
 namespace party_grid {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t usual_writes = 50'000;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr std::size_t usual_writes = 50'000;
-#else
-constexpr std::size_t usual_writes = 1'000'000;
-#endif
-#else
-constexpr std::size_t usual_writes = 1'000'000;
-#endif
-
+/// By how the programs are built, wherever they come from.
 std::size_t wanted_writes() {
-    const char* const given = std::getenv("MUSTER_GRID_WRITES");
-    return given == nullptr ? usual_writes : std::strtoul(given, nullptr, 10);
+    if (const char* const given = std::getenv("MUSTER_GRID_WRITES"); given != nullptr) {
+        return std::strtoul(given, nullptr, 10);
+    }
+    const bool sanitized = kind_of_programs() == build_kind::sanitized;
+    const std::size_t writes = sanitized ? 50'000 : 1'000'000;
+    std::cout << writes << " writes, as " << program("party_grid")
+              << (sanitized ? " is" : " is not") << " built with a sanitizer\n";
+    return writes;
 }
 
 /// Writers with keys of their own, which they write again and again; each remembers for each key

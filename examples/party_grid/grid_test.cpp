@@ -158,6 +158,7 @@ TEST(a_former_owner, is_refused_by_the_store_when_it_writes_late) {
     const auto newer = through_others.call({.method = "PUT", .target = target, .body = "newer"});
     ASSERT_TRUE(newer && newer->status == 204U);
 
+    // However long that took: a stopped process does not lose its patience with the store's lock.
     three.process(owner).resume();
     const auto answer = late.get();
     EXPECT_TRUE(!answer || answer->status != 204U) << "a late write was acknowledged";
@@ -174,8 +175,8 @@ TEST(a_former_owner, is_refused_by_the_store_when_it_writes_late) {
 
 TEST(the_demo, loses_nothing_and_says_so_in_one_line) {
     const test_folder folder;
-    muster::live::child_process demo{{MUSTER_PROGRAM, "demo", "--headless"}, folder.file("log")};
-    EXPECT_EQ(demo.wait(120s), 0) << demo.printed();
+    muster::live::child_process demo{{program("muster"), "demo", "--headless"}, folder.file("log")};
+    EXPECT_EQ(demo.wait(150s), 0) << demo.printed();
     const std::string said = demo.printed();
     const auto end = said.find_last_of('\n');
     const auto begin = said.find_last_of('\n', end - 1) + 1;
@@ -189,7 +190,12 @@ TEST(the_demo, loses_nothing_and_says_so_in_one_line) {
     EXPECT_EQ(line.at("answered").to_number<int>(), line.at("records").to_number<int>());
     EXPECT_GT(line.at("takeover_ms").to_number<int>(), 0);
     EXPECT_GE(line.at("unowned_ms_max").to_number<int>(), line.at("takeover_ms").to_number<int>());
-    EXPECT_LT(line.at("elapsed_ms").to_number<int>(), 60'000);
+    EXPECT_EQ(
+        line.at("verdict").as_string(),
+        "all " + std::to_string(line.at("records").to_number<int>()) + " records answered, 0 lost");
+    // The promise is the release's; what else is built takes its time.
+    const bool release = kind_of_programs() == build_kind::release;
+    EXPECT_LE(line.at("elapsed_ms").to_number<int>(), release ? 30'000 : 120'000);
 }
 
 }  // namespace
