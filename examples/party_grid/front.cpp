@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <thread>
 #include <utility>
 
@@ -19,21 +20,15 @@ constexpr std::uint32_t largest_limit = 100'000;
 
 /// Both resources of a scatter, put together when the second has answered.
 struct listing {
+    std::function<void(listing&)> done;
     http_reply reply;
-    std::uint32_t limit;
     std::atomic<int> left;
     muster::result<muster::gathered<page>> parties{};
     muster::result<muster::gathered<page>> dates{};
 
     void finish() {
-        if (left.fetch_sub(1) != 1) {
-            return;
-        }
-        if (!parties) {
-            reply(error_response(parties.error()));
-        } else {
-            // A resource of dates without a plan holds nothing yet.
-            reply(page_response(*parties, dates ? *dates : muster::gathered<page>{}, limit));
+        if (left.fetch_sub(1) == 1) {
+            done(*this);
         }
     }
 };
@@ -72,6 +67,7 @@ private:
 };
 
 void front::open(grid on) {
+    dates_ = std::make_shared<date_finder>(on.parties, on.dates);
     grid_ = std::make_shared<grid>(std::move(on));
     opened_.store(true);
 }
@@ -121,12 +117,12 @@ void front::one_record(const http_request& request, http_reply reply) {
         return;
     }
     if (collection && method == "POST") {
-        write_many(request, std::move(reply));
+        many(request, batch_kind::write, std::move(reply));
         return;
     }
     const std::string key = collection ? "" : request.path[1];
     if (method == "POST" && key == "read") {
-        read_many(request, std::move(reply));
+        many(request, batch_kind::read, std::move(reply));
     } else if (method == "GET" && key == "latest") {
         latest(request, std::move(reply));
     } else if (!is_key(key) || !muster::base::is_utf8(key)) {
@@ -134,7 +130,7 @@ void front::one_record(const http_request& request, http_reply reply) {
     } else if (method == "GET") {
         read_one(key, std::move(reply));
     } else if (method == "DELETE") {
-        change_one(key, {{key, std::nullopt}}, 204, std::move(reply));
+        change_one(key, {{key, std::nullopt}}, std::move(reply));
     } else if (method != "PUT") {
         reply({.status = 405,
                .body = "PUT, GET or DELETE one record\n",
@@ -147,31 +143,17 @@ void front::one_record(const http_request& request, http_reply reply) {
                               "the key 'latest' is taken: GET "
                               "/parties/latest asks the newest date"}));
     } else {
-        change_one(key, {{key, request.body}}, 204, std::move(reply));
+        change_one(key, {{key, request.body}}, std::move(reply));
     }
 }
 
-std::string front::date_of(std::string_view key) const {
-    for (const date_step step : {date_step::minute, date_step::hour, date_step::day}) {
-        const auto name = date_partition(key, step);
-        if (grid_->dates.route(name)) {
-            return std::string{name};
-        }
-    }
-    return {};
+answer_by front::from_now() const {
+    return std::chrono::steady_clock::now() + grid_->deadline;
 }
 
 void front::read_one(const std::string& key, http_reply reply) {
-    const bool dated = is_dated(key);
-    const std::string where = dated ? date_of(key) : key;
-    if (where.empty()) {
-        reply(error_response({errc::not_found, "there are no records of that date"}));
-        return;
-    }
-    const auto& resource = dated ? grid_->dates : grid_->parties;
-    resource.ask<get_record>(where, key)
-        .then([reply = std::move(reply),
-               key](muster::result<std::optional<std::string>> got) mutable {
+    ending<std::optional<std::string>> tell =
+        [reply = std::move(reply), key](muster::result<std::optional<std::string>> got) mutable {
             if (!got) {
                 reply(error_response(got.error()));
             } else if (!*got) {
@@ -179,51 +161,64 @@ void front::read_one(const std::string& key, http_reply reply) {
             } else {
                 reply(value_response(std::move(**got)));
             }
-        });
+        };
+    if (!is_dated(key)) {
+        grid_->parties.ask<get_record>(key, key).then(std::move(tell));
+        return;
+    }
+    const auto until = from_now();
+    dates_->find({{.what = {.key = key, .adds = false}}},
+                 until,
+                 [at = dates_, key, until, tell = std::move(tell)](
+                     muster::result<std::vector<std::string>> where) mutable {
+                     if (!where) {
+                         tell(std::unexpected(where.error()));
+                     } else if (where->front().empty()) {
+                         tell(std::nullopt);
+                     } else {
+                         at->ask<get_record>(where->front(), false, until, std::move(tell), key);
+                     }
+                 });
 }
 
-void front::change_one(const std::string& key,
-                       std::vector<change> changes,
-                       unsigned status,
-                       http_reply reply) {
-    const auto told = [status](http_reply& to, const muster::result<void>& how) {
-        to(how ? http_response{.status = status, .body = {}, .content_type = {}, .headers = {}}
-               : error_response(how.error()));
+void front::change_one(const std::string& key, std::vector<change> changes, http_reply reply) {
+    ending<void> tell = [reply = std::move(reply)](const muster::result<void>& how) mutable {
+        reply(how ? http_response{.status = 204, .body = {}, .content_type = {}, .headers = {}}
+                  : error_response(how.error()));
     };
     if (!is_dated(key)) {
-        grid_->parties.ask<change_records>(key, changes)
-            .then([reply = std::move(reply), told](const muster::result<void>& how) mutable {
-                told(reply, how);
-            });
+        grid_->parties.ask<change_records>(key, changes).then(std::move(tell));
         return;
     }
-    const auto ask = [told, changes](
-                         const std::shared_ptr<grid>& on, const std::string& where, http_reply to) {
-        on->dates.ask<change_records>(where, changes)
-            .then([to = std::move(to), told](const muster::result<void>& how) mutable {
-                told(to, how);
-            });
-    };
-    if (const std::string where = date_of(key); !where.empty()) {
-        ask(grid_, where, std::move(reply));
-        return;
-    }
-    const std::string day{date_partition(key, date_step::day)};
-    grid_->dates.add(day).then([on = grid_, day, ask, told, reply = std::move(reply)](
-                                   const muster::result<void>& added) mutable {
-        if (added) {
-            ask(on, day, std::move(reply));
-        } else {
-            told(reply, added);
-        }
-    });
+    const auto until = from_now();
+    // Removing makes no partition: where there is none, there is nothing to remove.
+    const bool adds = changes.front().value.has_value();
+    dates_->find({{.what = {.key = key, .adds = adds}}},
+                 until,
+                 [at = dates_, until, adds, changes = std::move(changes), tell = std::move(tell)](
+                     muster::result<std::vector<std::string>> where) mutable {
+                     if (!where) {
+                         tell(std::unexpected(where.error()));
+                     } else if (where->front().empty()) {
+                         tell({});
+                     } else {
+                         at->ask<change_records>(
+                             where->front(), adds, until, std::move(tell), changes);
+                     }
+                 });
 }
 
 void front::list(const http_request& request, http_reply reply) {
     const std::string prefix = request.asked("prefix").value_or("");
     const std::uint32_t limit = limit_of(request);
     const bool both = may_be_dated(prefix);
-    auto all = std::make_shared<listing>(std::move(reply), limit, both ? 2 : 1);
+    const auto done = [limit, at = dates_, until = from_now()](listing& all) {
+        if (all.parties && all.dates) {
+            at->add_again(unseen_dates(*all.parties, *all.dates), until);
+        }
+        all.reply(list_response(all.parties, std::move(all.dates), limit));
+    };
+    auto all = std::make_shared<listing>(done, std::move(reply), both ? 2 : 1);
     const std::string anywhere;
     grid_->parties.scatter<list_records>(anywhere, prefix, limit)
         .then([all](muster::result<muster::gathered<page>> got) {
@@ -240,16 +235,30 @@ void front::list(const http_request& request, http_reply reply) {
 }
 
 void front::latest(const http_request& request, http_reply reply) {
-    const auto newest = grid_->dates.latest();
-    if (!newest) {
-        reply(error_response({errc::not_found, "there are no dated records"}));
+    const auto until = from_now();
+    const auto show = [at = dates_, until, limit = limit_of(request)](const std::string& newest,
+                                                                      http_reply to) {
+        ending<page> tell = [to = std::move(to), newest](muster::result<page> got) mutable {
+            to(got ? latest_response(newest, *got) : error_response(got.error()));
+        };
+        const std::string any;
+        at->ask<list_records>(newest, false, until, std::move(tell), any, limit);
+    };
+    if (const auto newest = grid_->dates.latest()) {
+        show(*newest, std::move(reply));
         return;
     }
+    // No plan has been read yet, or the ensemble was a new one: the catalogue knows.
     const std::string any;
-    const std::uint32_t limit = limit_of(request);
-    grid_->dates.ask<list_records>(*newest, any, limit)
-        .then([reply = std::move(reply), name = *newest](muster::result<page> got) mutable {
-            reply(got ? latest_response(name, *got) : error_response(got.error()));
+    const std::uint32_t none = 0;
+    grid_->parties.scatter<list_records>(any, any, none)
+        .then([show, reply = std::move(reply)](muster::result<muster::gathered<page>> got) mutable {
+            const auto newest = got ? newest_date(*got) : std::unexpected(got.error());
+            if (newest) {
+                show(*newest, std::move(reply));
+            } else {
+                reply(error_response(newest.error()));
+            }
         });
 }
 

@@ -4,12 +4,11 @@
 /// The grid over HTTP: any member takes any request and asks the owners.
 ///
 ///     PUT, GET, DELETE /parties/KEY      one record; keys like `2024-05-02T…` are dated records
-///     GET  /parties?prefix=P&limit=N     records by prefix, from all partitions; those that did
-///     not
-///                                        answer are named in `missing`, and the status is 207
+///     GET  /parties?prefix=P&limit=N     records by prefix, from all partitions; what did not
+///                                        answer is named in `missing`, and the status is 207
 ///     GET  /parties/latest               the records of the newest date partition
 ///     POST /parties                      many at once: a line `{"key":K,"value":V}` each, V null
-///                                        removes, "partition":D names the date partition
+///                                        removes, "partition":D says how to cut a new day
 ///     POST /parties/read                 many at once: a line `{"key":K}` each; answered alike
 ///     GET  /stats, /members, /livez, /readyz
 ///
@@ -19,6 +18,7 @@
 #include "muster/error.hpp"
 #include "muster/node.hpp"
 
+#include "front_dates.hpp"
 #include "http.hpp"
 #include "shelf.hpp"
 #include "store.hpp"
@@ -29,7 +29,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace party_grid {
@@ -41,6 +40,7 @@ struct grid {
     muster::resource<shelf> dates;
     const shelf_register* owned = nullptr;
     const store* records = nullptr;
+    std::chrono::milliseconds deadline{5'000};  ///< Of one request; a member's own.
 };
 
 /// Threads:  any; `handle` and what it answers never block.
@@ -59,24 +59,21 @@ public:
 
 private:
     class counted;
+    enum class batch_kind : unsigned char { write, read };
 
     void one_record(const http_request& request, http_reply reply);
     void read_one(const std::string& key, http_reply reply);
-    void change_one(const std::string& key,
-                    std::vector<change> changes,
-                    unsigned status,
-                    http_reply reply);
+    void change_one(const std::string& key, std::vector<change> changes, http_reply reply);
     void list(const http_request& request, http_reply reply);
     void latest(const http_request& request, http_reply reply);
-    void write_many(const http_request& request, http_reply reply);
-    void read_many(const http_request& request, http_reply reply);
+    void many(const http_request& request, batch_kind what, http_reply reply);
     void stats(http_reply reply) const;
     void members(http_reply reply) const;
 
-    /// The date partition that holds `key`, or "" where there is none yet.
-    [[nodiscard]] std::string date_of(std::string_view key) const;
+    [[nodiscard]] answer_by from_now() const;
 
     std::shared_ptr<grid> grid_;
+    std::shared_ptr<date_finder> dates_;
     std::atomic<bool> opened_{false};
     std::atomic<bool> draining_{false};
     std::shared_ptr<std::atomic<std::size_t>> running_ =

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 namespace party_grid {
@@ -60,6 +61,27 @@ void append_missing(std::string& body,
     }
 }
 
+http_response page_response(const muster::gathered<page>& parties,
+                            const muster::gathered<page>& dates,
+                            std::uint32_t limit) {
+    std::vector<const record*> all;
+    bool more = gather(parties, all);
+    more = gather(dates, all) || more;
+    std::ranges::sort(all, {}, [](const record* one) -> std::string_view { return one->key; });
+    if (all.size() > limit) {
+        all.resize(limit);
+        more = true;
+    }
+    std::string body = "{\"plan\":\"" + std::to_string(parties.plan) + "\",";
+    append_records(body, all);
+    body += std::string{",\"more\":"} + (more ? "true" : "false") + ",\"missing\":[";
+    bool first = true;
+    append_missing(body, "parties", parties.missing, first);
+    append_missing(body, "dates", dates.missing, first);
+    body += "]}";
+    return json_response(first ? 200 : 207, std::move(body));
+}
+
 }  // namespace
 
 unsigned status_of(errc code) {
@@ -106,25 +128,54 @@ http_response value_response(std::string value) {
             .headers = {}};
 }
 
-http_response page_response(const muster::gathered<page>& parties,
-                            const muster::gathered<page>& dates,
-                            std::uint32_t limit) {
-    std::vector<const record*> all;
-    bool more = gather(parties, all);
-    more = gather(dates, all) || more;
-    std::ranges::sort(all, {}, [](const record* one) -> std::string_view { return one->key; });
-    if (all.size() > limit) {
-        all.resize(limit);
-        more = true;
+std::vector<std::string> unseen_dates(const muster::gathered<page>& parties,
+                                      const muster::gathered<page>& dates) {
+    std::set<std::string> unseen;
+    for (const auto& one : parties.answers) {
+        unseen.insert(one.reply.dates.begin(), one.reply.dates.end());
     }
-    std::string body = "{\"plan\":\"" + std::to_string(parties.plan) + "\",";
-    append_records(body, all);
-    body += std::string{",\"more\":"} + (more ? "true" : "false") + ",\"missing\":[";
-    bool first = true;
-    append_missing(body, "parties", parties.missing, first);
-    append_missing(body, "dates", dates.missing, first);
-    body += "]}";
-    return json_response(first ? 200 : 207, std::move(body));
+    for (const auto& one : dates.answers) {
+        unseen.erase(one.partition);
+    }
+    for (const auto& one : dates.missing) {
+        unseen.erase(one.partition);
+    }
+    return {unseen.begin(), unseen.end()};
+}
+
+muster::result<std::string> newest_date(const muster::gathered<page>& parties) {
+    std::string newest;
+    for (const auto& one : parties.answers) {
+        for (const std::string& name : one.reply.dates) {
+            newest = std::max(newest, name);
+        }
+    }
+    if (!parties.missing.empty()) {
+        return std::unexpected(parties.missing.front().why);
+    }
+    if (newest.empty()) {
+        return muster::fail(errc::not_found, "there are no dated records");
+    }
+    return newest;
+}
+
+http_response list_response(const muster::result<muster::gathered<page>>& parties,
+                            muster::result<muster::gathered<page>> dates,
+                            std::uint32_t limit) {
+    if (!parties) {
+        return error_response(parties.error());
+    }
+    muster::gathered<page> dated;
+    if (!dates) {
+        dated.missing.push_back({"*", dates.error()});
+    } else {
+        dated = std::move(*dates);
+        for (const std::string& name : unseen_dates(*parties, dated)) {
+            dated.missing.push_back(
+                {name, {errc::unavailable, "this member has not read a plan with this date yet"}});
+        }
+    }
+    return page_response(*parties, dated, limit);
 }
 
 http_response latest_response(const std::string& partition, const page& got) {

@@ -28,10 +28,17 @@ namespace party_grid {
 
 /// One record's value; JSON where it looks like it.
 [[nodiscard]] http_response value_response(std::string value);
-/// At most `limit` records, in the order of their keys; 207 where partitions are missing.
-[[nodiscard]] http_response page_response(const muster::gathered<page>& parties,
-                                          const muster::gathered<page>& dates,
+/// At most `limit` records, in the order of their keys; 207 where partitions are missing. That is
+/// every date of the catalogue which this member's plan lacks, too, and `*` of `dates` where none
+/// of them could be asked.
+[[nodiscard]] http_response list_response(const muster::result<muster::gathered<page>>& parties,
+                                          muster::result<muster::gathered<page>> dates,
                                           std::uint32_t limit);
+/// The date partitions that `parties` knows of and `dates` was not asked for.
+[[nodiscard]] std::vector<std::string> unseen_dates(const muster::gathered<page>& parties,
+                                                    const muster::gathered<page>& dates);
+/// The newest that `parties` knows of. Errors: not_found (none), what hides some of the catalogue.
+[[nodiscard]] muster::result<std::string> newest_date(const muster::gathered<page>& parties);
 [[nodiscard]] http_response latest_response(const std::string& partition, const page& got);
 [[nodiscard]] http_response stats_response(
     const muster::node& node,

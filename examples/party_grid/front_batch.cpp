@@ -17,6 +17,7 @@ using muster::errc;
 /// A partition of one of the two resources, and the lines of a batch that belong to it.
 struct portion {
     bool dated = false;
+    bool adds = false;  ///< A date partition that may be new.
     std::string where;  ///< What `ask` finds the partition by.
     std::vector<std::size_t> lines;
 };
@@ -31,6 +32,7 @@ struct gathering_batch {
     std::vector<portion> portions;
     std::vector<std::optional<muster::error>> failed;  ///< By portion.
     std::vector<std::optional<std::string>> values;    ///< By line, of a read.
+    std::size_t idle = 0;  ///< Lines that nobody is asked about: of dates that are not there.
     std::atomic<std::size_t> left{0};
     bool reads = false;
 
@@ -41,7 +43,7 @@ struct gathering_batch {
     }
 
     [[nodiscard]] http_response write_answer() const {
-        std::size_t written = 0;
+        std::size_t written = idle;
         for (std::size_t i = 0; i < portions.size(); ++i) {
             written += failed[i] ? 0 : portions[i].lines.size();
         }
@@ -100,33 +102,42 @@ struct gathering_batch {
 
 using shared_batch = std::shared_ptr<gathering_batch>;
 
-void ask_write(const grid& on, const shared_batch& all, std::size_t number) {
+/// How the partitions are asked.
+struct way {
+    std::shared_ptr<grid> on;
+    std::shared_ptr<date_finder> dates;
+    answer_by until;
+};
+
+void ask_write(const way& by, const shared_batch& all, std::size_t number) {
     const portion& one = all->portions[number];
     std::vector<change> changes;
     changes.reserve(one.lines.size());
     for (const std::size_t line : one.lines) {
         changes.push_back({all->lines[line].key, all->lines[line].value});
     }
-    const auto& resource = one.dated ? on.dates : on.parties;
-    resource.ask<change_records>(one.where, changes)
-        .then([all, number](const muster::result<void>& how) {
-            if (!how) {
-                all->failed[number] = how.error();
-            }
-            all->finish_one();
-        });
+    ending<void> tell = [all, number](const muster::result<void>& how) {
+        if (!how) {
+            all->failed[number] = how.error();
+        }
+        all->finish_one();
+    };
+    if (one.dated) {
+        by.dates->ask<change_records>(one.where, one.adds, by.until, std::move(tell), changes);
+    } else {
+        by.on->parties.ask<change_records>(one.where, changes).then(std::move(tell));
+    }
 }
 
-void ask_read(const grid& on, const shared_batch& all, std::size_t number) {
+void ask_read(const way& by, const shared_batch& all, std::size_t number) {
     const portion& one = all->portions[number];
     std::vector<std::string> names;
     names.reserve(one.lines.size());
     for (const std::size_t line : one.lines) {
         names.push_back(all->lines[line].key);
     }
-    const auto& resource = one.dated ? on.dates : on.parties;
-    resource.ask<get_records>(one.where, names)
-        .then([all, number](muster::result<std::vector<std::optional<std::string>>> got) {
+    ending<std::vector<std::optional<std::string>>> tell =
+        [all, number](muster::result<std::vector<std::optional<std::string>>> got) {
             const portion& mine = all->portions[number];
             if (got && got->size() == mine.lines.size()) {
                 for (std::size_t i = 0; i < mine.lines.size(); ++i) {
@@ -139,112 +150,96 @@ void ask_read(const grid& on, const shared_batch& all, std::size_t number) {
                                           : got.error();
             }
             all->finish_one();
-        });
+        };
+    if (one.dated) {
+        by.dates->ask<get_records>(one.where, one.adds, by.until, std::move(tell), names);
+    } else {
+        by.on->parties.ask<get_records>(one.where, names).then(std::move(tell));
+    }
 }
 
-/// The lines by partition, as the newest plan has it. Errors: unavailable (no plan read yet).
-muster::result<std::vector<portion>> divide(
-    const grid& on,
-    std::vector<batch_line>& lines,
-    const std::function<std::string(std::string_view)>& date) {
+/// The dated keys among the lines, in their order. The partition that a line names says how its
+/// day may be cut, where nothing has decided it yet.
+std::vector<dated_key> dated_keys(const gathering_batch& all) {
+    std::vector<dated_key> keys;
+    for (const batch_line& line : all.lines) {
+        if (is_dated(line.key)) {
+            keys.push_back(
+                {.what = {.key = line.key, .adds = !all.reads && line.value},
+                 .wished = line.partition.empty() ? date_step::day : step_of(line.partition)});
+        }
+    }
+    return keys;
+}
+
+/// The lines by partition; `homes` are those of the dated keys. Errors: unavailable (no plan of
+/// `parties` has been read yet).
+muster::result<void> divide(const grid& on,
+                            gathering_batch& all,
+                            const std::vector<std::string>& homes) {
     std::map<std::pair<bool, std::string>, portion> by_partition;
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-        batch_line& line = lines[i];
+    auto home = homes.begin();
+    for (std::size_t i = 0; i < all.lines.size(); ++i) {
+        const batch_line& line = all.lines[i];
         const bool dated = is_dated(line.key);
-        std::string partition = line.partition;
-        std::string where = partition;
-        if (dated && partition.empty()) {
-            partition = date(line.key);
-            if (partition.empty()) {
-                partition = date_partition(line.key, date_step::day);
-            }
-            where = partition;
-        } else if (!dated) {
-            const auto to = on.parties.route(line.key);
-            if (!to) {
-                return muster::fail(errc::unavailable, "no plan of the parties has been read yet");
-            }
-            partition = to->partition;
-            where = line.key;
+        const auto to = dated ? std::nullopt : on.parties.route(line.key);
+        if (!dated && !to) {
+            return muster::fail(errc::unavailable, "no plan of the parties has been read yet");
+        }
+        const std::string partition = dated ? *home++ : to->partition;
+        if (partition.empty()) {
+            ++all.idle;
+            continue;
         }
         auto& one = by_partition[{dated, partition}];
         if (one.lines.empty()) {
             one.dated = dated;
-            one.where = where;
+            one.where = dated ? partition : line.key;
         }
+        one.adds = one.adds || (dated && !all.reads && line.value);
         one.lines.push_back(i);
     }
-    std::vector<portion> portions;
-    portions.reserve(by_partition.size());
     for (auto& [key, one] : by_partition) {
-        portions.push_back(std::move(one));
+        all.portions.push_back(std::move(one));
     }
-    return portions;
+    return {};
+}
+
+void ask_all(const way& by, const shared_batch& all, const std::vector<std::string>& homes) {
+    if (auto divided = divide(*by.on, *all, homes); !divided) {
+        all->reply(error_response(divided.error()));
+        return;
+    }
+    all->failed.resize(all->portions.size());
+    all->values.resize(all->lines.size());
+    all->left.store(all->portions.size() + 1);
+    for (std::size_t i = 0; i < all->portions.size(); ++i) {
+        (all->reads ? ask_read : ask_write)(by, all, i);
+    }
+    all->finish_one();  // For a batch that asks nobody.
 }
 
 }  // namespace
 
-void front::write_many(const http_request& request, http_reply reply) {
+void front::many(const http_request& request, batch_kind what, http_reply reply) {
     auto lines = parse_batch(request.body);
     if (!lines) {
         reply(error_response(lines.error()));
         return;
     }
-    auto portions = divide(*grid_, *lines, [this](std::string_view key) { return date_of(key); });
-    if (!portions) {
-        reply(error_response(portions.error()));
-        return;
-    }
     auto all = std::make_shared<gathering_batch>(std::move(reply));
     all->lines = std::move(*lines);
-    all->portions = std::move(*portions);
-    all->failed.resize(all->portions.size());
-    all->left.store(all->portions.size() + 1);
-    for (std::size_t i = 0; i < all->portions.size(); ++i) {
-        const portion& one = all->portions[i];
-        if (!one.dated || grid_->dates.route(one.where)) {
-            ask_write(*grid_, all, i);
-            continue;
-        }
-        grid_->dates.add(one.where).then([on = grid_, all, i](const muster::result<void>& added) {
-            if (added) {
-                ask_write(*on, all, i);
-            } else {
-                all->failed[i] = added.error();
-                all->finish_one();
-            }
-        });
-    }
-    all->finish_one();  // For a batch without lines.
-}
-
-void front::read_many(const http_request& request, http_reply reply) {
-    auto lines = parse_batch(request.body);
-    if (!lines) {
-        reply(error_response(lines.error()));
-        return;
-    }
-    auto portions = divide(*grid_, *lines, [this](std::string_view key) { return date_of(key); });
-    if (!portions) {
-        reply(error_response(portions.error()));
-        return;
-    }
-    auto all = std::make_shared<gathering_batch>(std::move(reply));
-    all->lines = std::move(*lines);
-    all->portions = std::move(*portions);
-    all->failed.resize(all->portions.size());
-    all->values.resize(all->lines.size());
-    all->reads = true;
-    all->left.store(all->portions.size() + 1);
-    for (std::size_t i = 0; i < all->portions.size(); ++i) {
-        const portion& one = all->portions[i];
-        if (one.dated && !grid_->dates.route(one.where)) {
-            all->finish_one();  // No such date: no such records.
-        } else {
-            ask_read(*grid_, all, i);
-        }
-    }
-    all->finish_one();
+    all->reads = what == batch_kind::read;
+    const way by{.on = grid_, .dates = dates_, .until = from_now()};
+    dates_->find(dated_keys(*all),
+                 by.until,
+                 [by, all](const muster::result<std::vector<std::string>>& homes) {
+                     if (homes) {
+                         ask_all(by, all, *homes);
+                     } else {
+                         all->reply(error_response(homes.error()));
+                     }
+                 });
 }
 
 }  // namespace party_grid

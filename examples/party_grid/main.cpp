@@ -105,7 +105,8 @@ int run_member(member_options options) {
                .parties = parties,
                .dates = dates,
                .owned = &owned,
-               .records = records->get()});
+               .records = records->get(),
+               .deadline = options.common.ask_deadline});
     diary->start(address);
     if (options.journal != "-") {
         std::printf(

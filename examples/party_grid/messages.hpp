@@ -7,6 +7,7 @@
 
 #include "muster/message.hpp"
 
+#include "date_catalogue.hpp"
 #include "records.hpp"
 #include "store.hpp"
 
@@ -40,9 +41,21 @@ struct change_records {
     [[nodiscard]] const std::string& key() const { return where; }
 };
 
+/// To `parties`: the date partition of each key, all of one day, and "" where there is none. Those
+/// that are to be added stand in the catalogue once it has answered; the plan of `dates` may have
+/// them later.
+struct place_dated {
+    using reply = std::vector<std::string>;
+    std::string day;
+    date_step wished = date_step::day;  ///< Counts where nothing has decided how it is cut.
+    std::vector<placing> what;
+    [[nodiscard]] const std::string& key() const { return day; }
+};
+
 struct page {
-    std::vector<record> records;  ///< In the order of their keys.
-    bool more = false;            ///< There are further ones.
+    std::vector<record> records;     ///< In the order of their keys.
+    bool more = false;               ///< There are further ones.
+    std::vector<std::string> dates;  ///< Of `parties`: date partitions that may have some, too.
 };
 
 struct list_records {

@@ -31,6 +31,19 @@ TEST(records, know_the_name_of_a_date_partition) {
     EXPECT_FALSE(is_date_partition("2024-05-02T14:03:59"));
 }
 
+TEST(records, of_one_day_lie_in_partitions_with_names_of_one_length) {
+    const std::string second = "2024-05-02T14:03:59.0007";
+    EXPECT_EQ(home_of(second, date_step::day), "2024-05-02");
+    EXPECT_EQ(home_of(second, date_step::hour), "2024-05-02T14");
+    EXPECT_EQ(home_of(second, date_step::minute), "2024-05-02T14:03");
+    EXPECT_EQ(home_of("2024-05-02", date_step::hour), "2024-05-02T00");
+    EXPECT_EQ(home_of("2024-05-02T14:0", date_step::minute), "2024-05-02T14:00");
+    for (const date_step step : {date_step::day, date_step::hour, date_step::minute}) {
+        EXPECT_EQ(step_of(home_of(second, step)), step);
+        EXPECT_EQ(step_of(home_of("2024-05-02", step)), step);
+    }
+}
+
 TEST(records, take_keys_of_1_to_1024_bytes_without_nul) {
     EXPECT_TRUE(is_key("ann"));
     EXPECT_TRUE(is_key(std::string(1024, 'k')));

@@ -112,6 +112,7 @@ muster::result<page> shelf::on(const list_records& asked) const {
         }
         out.records.push_back({one->first, one->second});
     }
+    out.dates = partitions_for(dates_, asked.prefix);
     return out;
 }
 
@@ -125,13 +126,34 @@ muster::result<std::uint64_t> shelf::on(const count_records& /*asked*/) const {
 // --- Writes: the store, then memory, then the answer ---------------------------------------------
 
 muster::task<muster::result<void>> shelf::on(change_records asked) {
+    auto writing = write(std::move(asked.changes));
+    muster::result<void> written = co_await writing;
+    co_return written;
+}
+
+muster::task<muster::result<std::vector<std::string>>> shelf::on(place_dated asked) {
     if (deposed_) {
         co_return std::unexpected(*deposed_);
     }
-    auto saving = save(asked.changes);
+    placed found = place(dates_, asked.day, asked.wished, asked.what);
+    if (!found.changes.empty()) {
+        auto writing = write(std::move(found.changes));
+        const muster::result<void> written = co_await writing;
+        if (!written) {
+            co_return std::unexpected(written.error());
+        }
+    }
+    co_return std::move(found.partitions);
+}
+
+muster::task<muster::result<void>> shelf::write(std::vector<change> changes) {
+    if (deposed_) {
+        co_return std::unexpected(*deposed_);
+    }
+    auto saving = save(changes);
     const muster::result<void> saved = co_await saving;
     if (saved) {
-        apply(std::move(asked.changes));
+        apply(std::move(changes));
         co_return muster::result<void>{};
     }
     if (saved.error().code == errc::fenced) {
@@ -152,7 +174,7 @@ muster::task<muster::result<void>> shelf::on(change_records asked) {
         co_return std::unexpected(saved.error());
     }
     keep(std::move(now.records));
-    if (!holds(asked.changes)) {
+    if (!holds(changes)) {
         co_return muster::fail(errc::unavailable,
                                "the store lost its connection and did not take "
                                "the change: " +
@@ -184,23 +206,35 @@ void shelf::depose() {
                           "' has a newer owner than fence " +
                           std::to_string(mine_.fence().value()) + ": nothing was done; ask again"};
     records_.clear();
+    dates_.clear();
     figures_->records.store(0, std::memory_order_relaxed);
+}
+
+shelf::rows& shelf::rows_of(std::string_view key) {
+    return is_dated(key) && mine_.partition().resource == "parties" ? dates_ : records_;
+}
+
+const shelf::rows& shelf::rows_of(std::string_view key) const {
+    return is_dated(key) && mine_.partition().resource == "parties" ? dates_ : records_;
 }
 
 void shelf::keep(std::vector<record> records) {
     records_.clear();
+    dates_.clear();
     for (record& one : records) {
-        records_.emplace_hint(records_.end(), std::move(one.key), std::move(one.value));
+        rows& into = rows_of(one.key);
+        into.emplace_hint(into.end(), std::move(one.key), std::move(one.value));
     }
     figures_->records.store(records_.size(), std::memory_order_relaxed);
 }
 
 void shelf::apply(std::vector<change> changes) {
     for (change& one : changes) {
+        rows& into = rows_of(one.key);
         if (one.value) {
-            records_.insert_or_assign(std::move(one.key), std::move(*one.value));
+            into.insert_or_assign(std::move(one.key), std::move(*one.value));
         } else {
-            records_.erase(one.key);
+            into.erase(one.key);
         }
     }
     figures_->records.store(records_.size(), std::memory_order_relaxed);
@@ -213,9 +247,10 @@ bool shelf::holds(const std::vector<change>& changes) const {
         last[one.key] = &one;
     }
     return std::ranges::all_of(last, [this](const auto& one) {
-        const auto found = records_.find(one.first);
-        return one.second->value ? found != records_.end() && found->second == *one.second->value
-                                 : found == records_.end();
+        const rows& all = rows_of(one.first);
+        const auto found = all.find(one.first);
+        return one.second->value ? found != all.end() && found->second == *one.second->value
+                                 : found == all.end();
     });
 }
 

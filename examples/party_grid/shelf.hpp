@@ -20,6 +20,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace party_grid {
@@ -65,8 +66,8 @@ void stand_on(ground what);
 ///           unavailable (the store cannot be reached, nothing was done).
 class shelf {
 public:
-    using handles =
-        muster::requests<get_record, get_records, change_records, list_records, count_records>;
+    using handles = muster::
+        requests<get_record, get_records, change_records, list_records, count_records, place_dated>;
 
     explicit shelf(muster::ownership mine);
     ~shelf();
@@ -79,6 +80,7 @@ public:
     [[nodiscard]] muster::result<page> on(const list_records& asked) const;
     [[nodiscard]] muster::result<std::uint64_t> on(const count_records& asked) const;
     muster::task<muster::result<void>> on(change_records asked);
+    muster::task<muster::result<std::vector<std::string>>> on(place_dated asked);
 
 private:
     struct reloaded {
@@ -86,6 +88,13 @@ private:
         std::vector<record> records;
     };
 
+    using rows = std::map<std::string, std::string, std::less<>>;
+
+    /// Acknowledges what is in the store and in memory, both.
+    muster::task<muster::result<void>> write(std::vector<change> changes);
+    /// Where a key lies: among the records, or, of `parties`, the entries about dates.
+    [[nodiscard]] rows& rows_of(std::string_view key);
+    [[nodiscard]] const rows& rows_of(std::string_view key) const;
     void keep(std::vector<record> records);
     void apply(std::vector<change> changes);
     void depose();
@@ -94,7 +103,8 @@ private:
     [[nodiscard]] muster::pending<void> save(std::vector<change> changes) const;
 
     muster::ownership mine_;
-    std::map<std::string, std::string, std::less<>> records_;
+    rows records_;
+    date_entries dates_;  ///< Of `parties`: a part of the catalogue, beside the records.
     std::shared_ptr<shelf_figures> figures_;
     std::optional<muster::error> deposed_;  ///< Why it answers nothing any more.
 };
