@@ -49,7 +49,7 @@ private:
     std::shared_ptr<blocking_jobs> jobs_;
     const std::string member_;
     const sink write_;
-    std::mutex mutex_;
+    std::mutex mutex_;          // tidy: allow(mutex) because lines come when no loop turns any more
     std::deque<line> waiting_;  // all below: guarded by mutex_
     std::size_t lost_ = 0;
     bool writing_ = false;

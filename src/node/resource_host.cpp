@@ -5,7 +5,6 @@
 #include "node/asking.hpp"
 
 #include <algorithm>
-#include <mutex>
 #include <utility>
 
 namespace muster::detail {
@@ -168,26 +167,35 @@ std::chrono::nanoseconds resource_host::default_deadline() const {
 
 // --- Owning --------------------------------------------------------------------------------------
 
-/// A partition always lives on the same worker.
-std::shared_ptr<partition_cell> resource_host::cell_for(const cluster::right& mine) {
-    const std::string key = mine.what().slot == 0
-                                ? mine.what().partition
-                                : mine.what().partition + "#" + std::to_string(mine.what().slot);
-    if (auto known = find_cell(key)) {
-        return known;
-    }
-    const std::size_t number = base::xxh64(name_ + "/" + key) % services_->worker_count();
-    auto made = std::make_shared<partition_cell>(
-        name_ + "/" + key, services_->worker(number), setting_.read());
-    const std::unique_lock lock{cells_mutex_};
-    cells_.emplace(key, made);  // The control loop alone does this: nobody came first.
-    return made;
+namespace {
+
+std::string cell_key(const std::string& partition, std::uint16_t slot) {
+    return slot == 0 ? partition : partition + "#" + std::to_string(slot);
 }
 
-std::shared_ptr<partition_cell> resource_host::find_cell(std::string_view key) const {
-    const std::shared_lock lock{cells_mutex_};
-    const auto found = cells_.find(key);
-    return found == cells_.end() ? nullptr : found->second;
+}  // namespace
+
+std::shared_ptr<partition_cell> resource_host::cell_for(const cluster::right& mine) {
+    const std::string key = cell_key(mine.what().partition, mine.what().slot);
+    if (!cells_.read()->contains(key)) {
+        make_cells({key});
+    }
+    return cells_.read()->at(key);
+}
+
+/// A partition always lives on the same worker.
+void resource_host::make_cells(const std::vector<std::string>& keys) {
+    cells_.change([&](cell_map& all) {
+        for (const std::string& key : keys) {
+            auto& cell = all[key];
+            if (!cell) {
+                const std::string title = name_ + "/" + key;
+                const std::size_t number = base::xxh64(title) % services_->worker_count();
+                cell = std::make_shared<partition_cell>(
+                    title, services_->worker(number), setting_.read());
+            }
+        }
+    });
 }
 
 void resource_host::acquire(std::shared_ptr<cluster::right> mine, callback<result<void>> done) {
@@ -216,9 +224,26 @@ void resource_host::plan_read(std::shared_ptr<const cluster::plan_snapshot> now)
     plan_.replace(now);
     wake_waiting();
     const auto setting = setting_.read();
+    if (setting) {
+        // At once those that will be acquired: making one changes a copy of them all.
+        std::vector<std::string> fresh;
+        const auto known = cells_.read();
+        for (const cluster::plan_chunk& chunk : now->whole().chunks) {
+            for (const cluster::entry& one : chunk.entries) {
+                if (one.owner == services_->self()) {
+                    std::string key = cell_key(one.partition, one.slot);
+                    if (!known->contains(key)) {
+                        fresh.push_back(std::move(key));
+                    }
+                }
+            }
+        }
+        if (!fresh.empty()) {
+            make_cells(fresh);
+        }
+    }
     if (setting && setting->serve_stale) {
-        const std::shared_lock lock{cells_mutex_};
-        for (const auto& [key, cell] : cells_) {
+        for (const auto& [key, cell] : *cells_.read()) {
             const cluster::entry* const one = now->named(key);
             if (one == nullptr || one->owner != services_->self()) {
                 cell->drop_stale();
@@ -239,26 +264,23 @@ void resource_host::shut() {
     for (waiting_room& room : rooms_) {
         room.clear();
     }
-    cell_map all;
-    {
-        const std::unique_lock lock{cells_mutex_};
-        all.swap(cells_);
-    }
-    for (const auto& [key, cell] : all) {
+    for (const auto& [key, cell] : *cells_.read()) {
         cell->shut();
     }
+    cells_.replace(std::make_shared<const cell_map>());
 }
 
 void resource_host::incoming(std::string_view partition, partition_call one) {
-    const auto found = find_cell(partition);
+    const auto known = cells_.read();
+    const auto found = known->find(partition);
     const auto setting = setting_.read();
     const bool stale = setting && setting->serve_stale;
-    if (!found || (services_->stranded() && !stale)) {
+    if (found == known->end() || (services_->stranded() && !stale)) {
         const ask_end how = services_->stranded() ? ask_end::stranded : ask_end::not_owner;
         one.answer({.how = how, .body = {}, .code = 0, .text = {}});
         return;
     }
-    found->call(std::move(one));
+    found->second->call(std::move(one));
 }
 
 }  // namespace muster::detail

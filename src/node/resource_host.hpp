@@ -17,7 +17,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,7 +58,9 @@ public:
     static constexpr std::size_t most_workers = 64;
 
     resource_host(std::string name, std::shared_ptr<node_services> services)
-        : name_{std::move(name)}, services_{std::move(services)} {}
+        : name_{std::move(name)},
+          services_{std::move(services)},
+          cells_{std::make_shared<const cell_map>()} {}
 
     /// From here on partitions of it are owned here; before, it was merely used.
     void serve(std::shared_ptr<const cell_setting> how) { setting_.replace(std::move(how)); }
@@ -104,16 +105,15 @@ public:
 private:
     using cell_map = std::map<std::string, std::shared_ptr<partition_cell>, std::less<>>;
     [[nodiscard]] std::shared_ptr<partition_cell> cell_for(const cluster::right& mine);
-    [[nodiscard]] std::shared_ptr<partition_cell> find_cell(std::string_view key) const;
+    void make_cells(const std::vector<std::string>& keys);
     void stop(const std::shared_ptr<cluster::right>& mine, bool by_lease, callback<> done);
 
     std::string name_;
     std::shared_ptr<node_services> services_;
     runtime::published<cell_setting> setting_;
     runtime::published<cluster::plan_snapshot> plan_;
+    runtime::published<cell_map> cells_;
     runtime::published<error> trouble_;
-    mutable std::shared_mutex cells_mutex_;
-    cell_map cells_;  ///< guarded by cells_mutex_: a copy for each acquire would be one too many
     std::array<waiting_room, most_workers> rooms_;
     std::atomic<std::size_t> next_worker_{0};
 };
