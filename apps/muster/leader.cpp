@@ -11,7 +11,6 @@ outcome<exit_code> print_leader(const picture& all, const style& how, std::ostre
     if (!all.leader) {
         if (how.as == format::json) {
             out << boost::json::serialize(document("leader", all, {})) << '\n';
-            return exit_code::no;
         }
         return std::unexpected(failure{.code = "MUS0102",
                                        .message = "nobody leads cluster '" + all.cluster + "'",

@@ -27,9 +27,8 @@ void repeat(context& at, source& from, bool with_servers, const printer& print) 
         if (at.screen && at.common.as != format::json) {
             at.out << "\033[H\033[2J";
         }
-        if (how) {
-            at.out << page.str() << std::flush;
-        } else {
+        at.out << page.str() << std::flush;
+        if (!how) {
             complain(at, how.error());
         }
     } while (from.wait_for_change(duration{0}) && [&] {

@@ -35,9 +35,9 @@ TEST(page, of_status_begins_with_the_verdict) {
               "shop: healthy: 2 members, all 4 partitions owned\n"
               "zookeeper  1/1 up, 1.2 ms, session ok             "
               "leader  a1 (epoch 72057594037927941, 1m)\n"
-              "MEMBER  STATE   PARTITIONS  VERSION     UP\n"
-              "a1*     online           2  0.1.0    1m40s\n"
-              "b2      online           2  0.1.0    1m40s\n");
+              "MEMBER  STATE   PARTITIONS  CALLS/S  P99  VERSION     UP\n"
+              "a1*     online           2        -    -  0.1.0    1m40s\n"
+              "b2      online           2        -    -  0.1.0    1m40s\n");
 }
 
 TEST(page, of_status_has_at_most_twenty_lines_whatever_the_size) {
@@ -57,6 +57,19 @@ TEST(page, of_status_answers_by_its_exit_code) {
     all.leader.reset();
     EXPECT_EQ(*print_status(all, {}, out), exit_code::no);
     EXPECT_EQ(*print_status(picture{}, {}, out), exit_code::no);
+}
+
+TEST(page, of_a_leader_that_is_not_there_says_so_in_every_format) {
+    picture all = two_members();
+    all.leader.reset();
+    for (const format as : {format::table, format::wide, format::json, format::name}) {
+        std::ostringstream out;
+        const auto how = print_leader(all, {.as = as, .colours = false}, out);
+        ASSERT_FALSE(how);
+        EXPECT_EQ(how.error().code, "MUS0102");
+        EXPECT_EQ(exit_of(how.error()), exit_code::no);
+        EXPECT_EQ(out.str().contains(R"("items":[])"), as == format::json) << out.str();
+    }
 }
 
 TEST(page, of_partitions_has_a_line_for_each) {

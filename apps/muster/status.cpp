@@ -49,8 +49,13 @@ void print_page(const picture& all, const status_row& status, const style& how, 
         << '\n';
     const auto rows = member_rows(all);
     if (!rows.empty()) {
-        std::vector<table::column> columns{
-            {"MEMBER"}, {"STATE"}, {"PARTITIONS", true}, {"VERSION"}, {"UP", true}};
+        std::vector<table::column> columns{{"MEMBER"},
+                                           {"STATE"},
+                                           {"PARTITIONS", true},
+                                           {"CALLS/S", true},
+                                           {"P99", true},
+                                           {"VERSION"},
+                                           {"UP", true}};
         if (how.as == format::wide) {
             columns.insert(columns.end(), {{"ZONE"}, {"ADDRESS"}, {"ID"}});
         }
@@ -64,6 +69,10 @@ void print_page(const picture& all, const status_row& status, const style& how, 
             std::vector<std::string> cells{one.name + (one.leader ? "*" : ""),
                                            one.state,
                                            grouped(one.partitions),
+                                           // Only the member itself knows these two, and none can
+                                           // be asked yet.
+                                           "-",
+                                           "-",
                                            one.version,
                                            age(all.read_unix_ms - one.started_unix_ms)};
             if (how.as == format::wide) {
