@@ -24,6 +24,20 @@ std::string journal_name(lifecycle state) {
     return name;
 }
 
+/// ", pid 71 on host-a, at 10.0.0.1:7000": what is known of it.
+std::string whereabouts(const cluster::descriptor& of) {
+    std::string text;
+    const auto pid = of.metadata.find("pid");
+    const auto host = of.metadata.find("host");
+    if (pid != of.metadata.end() && host != of.metadata.end()) {
+        text += ", pid " + pid->second + " on " + host->second;
+    }
+    if (!of.address.empty()) {
+        text += ", at " + of.address;
+    }
+    return text;
+}
+
 }  // namespace
 
 agent_host::agent_host(std::shared_ptr<runtime::loop> control,
@@ -86,6 +100,10 @@ void agent_host::begin_journal(std::chrono::milliseconds session_timeout) {
 
 void agent_host::end_journal(callback<> written) {
     begin_journal(std::chrono::milliseconds{0});
+    if (view_timer_->is_set()) {
+        view_timer_->cancel();
+        write("view", view_fields_, view_at_);
+    }
     write("exit", {}, std::nullopt, [written = std::move(written)](const result<void>&) mutable {
         written();
     });
@@ -128,13 +146,13 @@ void agent_host::view_changed(std::shared_ptr<const cluster::view_snapshot> now)
     boost::json::object more;
     more["number"] = std::to_string(now->number);
     boost::json::array names;
-    std::string taken;
+    const cluster::view_snapshot::item* taken = nullptr;
     bool admitted = false;
     for (const auto& one : now->members) {
         names.emplace_back(one.described.name);
         admitted = admitted || one.id == author_.id;
         if (one.described.name == author_.member && one.id != author_.id) {
-            taken = one.id.text();
+            taken = &one;
         }
     }
     more["members"] = std::move(names);
@@ -149,10 +167,11 @@ void agent_host::view_changed(std::shared_ptr<const cluster::view_snapshot> now)
     view_at_ = loop_->now();
     view_timer_->set(view_at_ + view_pause,
                      life_.wrap([this] { write("view", view_fields_, view_at_); }));
-    if (!admitted && !taken.empty() && std::exchange(told_taken_, taken) != taken) {
+    if (!admitted && taken != nullptr && std::exchange(told_taken_, taken->id) != taken->id) {
         told_.log(verbosity::warning,
                   "member.name_taken",
-                  "the name " + author_.member + " is taken by the member with id " + taken +
+                  "the name " + author_.member + " is taken by the member with id " +
+                      taken->id.text() + whereabouts(taken->described) +
                       "; waiting in Joining until it is gone");
     }
 }

@@ -102,7 +102,7 @@ private:
     std::chrono::milliseconds release_deadline_{5'000};
     bool numbered_ = true;
     cluster::lifecycle state_ = cluster::lifecycle::stranded;
-    std::string told_taken_;
+    member_id told_taken_;
     instant extended_to_ = instant::min();
     std::list<tenure> tenures_;
     std::int64_t view_number_ = 0;
