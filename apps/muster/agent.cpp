@@ -41,6 +41,7 @@ std::unique_ptr<work> work_for(member_process& process,
                     process.member()->handler_failed(what);
                 },
             .ended = [](const cluster::right::identity&, const run_end&) { return false; },
+            .cannot_start = {},
             .log =
                 [&process](std::string_view event, const std::string& text) {
                     process.log().write(verbosity::warning, event, text);

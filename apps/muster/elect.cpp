@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <optional>
+#include <utility>
 
 namespace muster::cli {
 namespace {
@@ -51,12 +52,18 @@ public:
                             .prefix = {},
                             .captured = false};
                     },
-                .failed = [this](const cluster::right::identity&) { own_failure(); },
+                .failed =
+                    [this](const cluster::right::identity&) {
+                        own_failure("its lease was not extended in time, again and again");
+                    },
                 .ended =
                     [this](const cluster::right::identity&, const run_end& how) {
                         ended(how);
-                        return true;
+                        // Killed because no extension came through, with the right still ours in
+                        // the end: as after a right that was lost and won again.
+                        return how.cause != end_cause::told;
                     },
+                .cannot_start = [this](const error& why) { own_failure(why.text); },
                 .log =
                     [this](std::string_view event, const std::string& text) {
                         process_.log().write(verbosity::info, event, text);
@@ -68,14 +75,6 @@ public:
         if (held) {
             timer_.reset();
             process_.log().write(verbosity::info, "elected", name_);
-        } else if (once_ && !ended_) {
-            complain(at_,
-                     {.code = "MUS0103",
-                      .message = "lost '" + name_ + "' while the command ran",
-                      .facts = {},
-                      .hint = "start it again to stand again"});
-            // Not from inside of the member's own call.
-            process_.control()->post([this] { process_.leave(exit_code::no); });
         }
     }
 
@@ -83,22 +82,39 @@ public:
 
 private:
     void late() {
-        complain(at_,
-                 {.code = "MUS0205",
-                  .message = "'" + name_ + "' was not given to this member within --timeout",
-                  .facts = {},
-                  .hint = "muster partitions globals shows who has it"});
-        process_.leave(exit_code::timed_out);
+        process_.give_up(
+            {.code = "MUS0205",
+             .message = "'" + name_ + "' was not given to this member within --timeout",
+             .facts = {},
+             .hint = "muster partitions globals shows who has it"});
     }
 
+    /// Whoever was told to end has lost the right, or is ended because we leave; any other end is
+    /// the command's own, also where the right is lost by the time that we hear of it.
     void ended(const run_end& how) {
-        ended_ = true;
-        process_.leave(static_cast<exit_code>(how.exit_code()));
+        if (how.cause == end_cause::lost) {
+            own_failure(how.text());
+        } else if (how.cause == end_cause::itself) {
+            ended_ = true;
+            process_.leave(static_cast<exit_code>(how.exit_code()));
+        } else if (once_ && !std::exchange(ended_, true)) {
+            process_.give_up({.code = "MUS0103",
+                              .message = "lost '" + name_ + "' while the command ran",
+                              .facts = {},
+                              .hint = "start it again to stand again"});
+        }
     }
 
-    void own_failure() {
-        ended_ = true;
-        process_.leave(exit_code::own_failure);
+    void own_failure(const std::string& why) {
+        if (!std::exchange(ended_, true)) {
+            process_.give_up({.code = "MUS0702",
+                              .message = "'" + name_ +
+                                         "' is this member's, but its command cannot "
+                                         "be run: " +
+                                         why,
+                              .facts = {},
+                              .hint = "another member can be elected; muster help MUS0702"});
+        }
     }
 
     member_process& process_;

@@ -139,6 +139,13 @@ constexpr std::array table{
                 "interrupted",
                 "A second signal came while the program was leaving: it ended at once. ZooKeeper "
                 "gives up its session after the session timeout."},
+    known_error{
+        "MUS0702",
+        exit_code::own_failure,
+        "the elected command could not be run to its end",
+        "Not the command failed, but what runs it: the program `warden`, which has to stand "
+        "beside `muster`, is missing or was killed, or the machine has no room for another "
+        "process. The right was given back."},
 };
 
 std::string_view code_of(errc code) {

@@ -13,6 +13,10 @@ result<void> exec_work::begin(const std::shared_ptr<cluster::right>& mine, insta
     auto how = start(kept);
     if (!how) {
         jobs_.erase(mine.get());
+        told_.log("exec.failed", how.error().text);
+        if (told_.cannot_start) {
+            told_.cannot_start(how.error());
+        }
     }
     return how;
 }
@@ -70,6 +74,14 @@ void exec_work::ended(place which, const run_end& how) {
     one.running.reset();
     const auto what = one.mine->what();
     const std::string name = what.resource + "/" + what.partition;
+    if (how.remains > 0) {
+        told_.log("exec.remains",
+                  name + ": its warden was killed, and " + std::to_string(how.remains) +
+                      " processes that it left could not be");
+    }
+    // Also of one that was to be stopped, or whose lease is over by now: it may have ended by
+    // itself before that, and only the word of it come late.
+    const bool handled = told_.ended(what, how);
     if (one.stopping) {
         auto done = std::move(one.stopped);
         jobs_.erase(at);
@@ -78,9 +90,9 @@ void exec_work::ended(place which, const run_end& how) {
     }
     told_.log("exec.ended", name + ": " + how.text());
     if (!one.mine->valid(loop_->now())) {
-        return;  // Its warden ended it with the lease; the revoke follows.
+        return;  // The revoke follows.
     }
-    if (told_.ended(what, how) || how.was_fine()) {
+    if (handled || how.was_fine()) {
         return;  // Done under this fence; the right is kept.
     }
     const auto next = one.policy.failed_at(loop_->now());
@@ -97,7 +109,11 @@ void exec_work::ended(place which, const run_end& how) {
         }
         if (const auto started = start(here->second); !started) {
             told_.log("exec.failed", started.error().text);
-            told_.failed(here->second.mine->what());
+            if (told_.cannot_start) {
+                told_.cannot_start(started.error());
+            } else {
+                told_.failed(here->second.mine->what());
+            }
         }
     }));
 }

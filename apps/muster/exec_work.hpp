@@ -25,8 +25,10 @@ public:
         std::function<launch(const cluster::right::identity&)> command;
         /// It failed too often.
         std::function<void(const cluster::right::identity&)> failed;
-        /// It ended by itself; true: that is handled, do not start it again.
+        /// It ended; true: that is handled, do not start it again.
         std::function<bool(const cluster::right::identity&, const run_end&)> ended;
+        /// Its warden could not be started. Null: that is a failure like any other.
+        std::function<void(const error&)> cannot_start;
         std::function<void(std::string_view event, std::string text)> log;
     };
 

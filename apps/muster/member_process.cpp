@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <sstream>
 #include <utility>
 
 namespace muster::cli {
@@ -24,7 +25,9 @@ member_process::~member_process() {
 
 warden_pool& member_process::wardens() {
     if (!wardens_) {
-        wardens_ = std::make_unique<warden_pool>([this](std::string_view line) { log_.raw(line); });
+        wardens_ = std::make_unique<warden_pool>(
+            line_sink{.write = [this](std::string_view lines) { log_.raw(lines); },
+                      .has_room = [this] { return log_.has_room(); }});
     }
     return *wardens_;
 }
@@ -65,7 +68,9 @@ exit_code member_process::run(member_plan plan,
     });
     static_cast<void>(cleared->wait(never));
     if (why_) {
-        complain(at_, *why_);
+        std::ostringstream text;
+        print_failure(text, *why_, at_.common.as == format::json, at_.err_colours);
+        log_.raw(text.str());
     }
     return code;
 }
@@ -75,6 +80,9 @@ void member_process::begin(member_plan plan,
                            std::function<void(const cluster::right::identity&, bool, bool)> told) {
     const auto asked = plan.member.session_timeout.value_or(std::chrono::milliseconds{0});
     plan.member.log = log_.sink();
+    // For whoever finds the name taken: which process to look for.
+    plan.member.self.metadata["host"] = at_.ground->host_name();
+    plan.member.self.metadata["pid"] = std::to_string(at_.ground->process_number());
     host_ = std::make_shared<agent_host>(
         control_,
         plan.member.self.name,
@@ -104,11 +112,13 @@ void member_process::begin(member_plan plan,
                       [this, asked] { host_->begin_journal(asked); });
 }
 
-void member_process::give_up(const failure& what) {
-    if (!leaving_) {
-        why_ = what;
-        control_->post([this, code = exit_of(what)] { leave(code); });
-    }
+void member_process::give_up(failure what) {
+    control_->post([this, what = std::move(what)] {
+        if (!leaving_) {
+            why_ = what;
+            leave(exit_of(what));
+        }
+    });
 }
 
 void member_process::leave(exit_code code) {

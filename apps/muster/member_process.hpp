@@ -2,6 +2,7 @@
 
 /// @file
 /// A process that is a member: what `agent` and `elect` share. Signals, leaving, the exit code.
+/// Once it runs, all that it says on stderr goes through its log, which never blocks.
 
 #include "agent_host.hpp"
 #include "cluster/member.hpp"
@@ -54,12 +55,14 @@ public:
 
     /// Hands over, leaves, and ends `run` with `code`. The first call counts.
     void leave(exit_code code);
+    /// The same because of `what`, which is told at the end, with its code. Not at once: it may be
+    /// called from inside of the member's own calls.
+    void give_up(failure what);
 
 private:
     void begin(member_plan plan,
                const std::function<std::unique_ptr<work>()>& make_work,
                std::function<void(const cluster::right::identity&, bool, bool)> told);
-    void give_up(const failure& what);
     void left(const result<void>& how);
     void clear_up();
 

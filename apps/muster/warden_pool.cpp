@@ -13,9 +13,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <system_error>
@@ -27,6 +29,10 @@ namespace {
 
 constexpr int lowest = 10;  ///< descriptors of ours stay clear of those a warden expects
 constexpr std::size_t longest_line = 64U << 10U;
+constexpr int reads_at_once = 16;                    ///< of one command's output
+constexpr std::chrono::milliseconds room_pause{20};  ///< until a full sink is looked at again
+constexpr std::chrono::seconds stray_patience{5};
+constexpr std::chrono::milliseconds stray_pause{5};
 
 /// A file descriptor with an owner.
 class descriptor_of {
@@ -143,22 +149,66 @@ result<pid_t> spawn(const launch& what, instant lease_end, int control, int repo
     return pid;
 }
 
+struct stray {
+    pid_t pid = 0;
+    pid_t group = 0;
+};
+
+/// What is our child but no warden: those stay in our group, a command leads one of its own.
+std::vector<stray> stray_children() {
+    std::vector<stray> all;
+    std::error_code trouble;
+    // By thread, for a process is the child of a thread: a warden of the one that started it, and
+    // what it left behind of any that lives.
+    std::filesystem::directory_iterator thread{"/proc/self/task", trouble};
+    for (; !trouble && thread != std::filesystem::directory_iterator{}; thread.increment(trouble)) {
+        std::ifstream list{thread->path() / "children"};
+        for (pid_t child = 0; list >> child;) {
+            const pid_t group = ::getpgid(child);
+            if (group > 0 && group != ::getpgrp()) {
+                all.push_back({child, group});
+            }
+        }
+    }
+    return all;
+}
+
+/// A warden that did not report was killed. Its command, and what that started, are ours now: a
+/// generation at a time, for the children of a stray become ours as it ends. How many are left.
+std::size_t end_strays() {
+    const auto by = std::chrono::steady_clock::now() + stray_patience;
+    for (;;) {
+        const std::vector<stray> strays = stray_children();
+        if (strays.empty() || std::chrono::steady_clock::now() > by) {
+            return strays.size();
+        }
+        for (const stray& one : strays) {
+            ::kill(-one.group, SIGKILL);
+            ::kill(one.pid, SIGKILL);
+        }
+        for (const stray& one : strays) {
+            ::waitpid(one.pid, nullptr, WNOHANG);
+        }
+        std::this_thread::sleep_for(stray_pause);  // tidy: allow(sleep) because no event tells
+    }
+}
+
 }  // namespace
 
 bool run_end::was_fine() const {
-    return by_itself && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return cause != end_cause::lost && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 int run_end::exit_code() const {
-    if (!by_itself) {
+    if (cause == end_cause::lost) {
         return 125;
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 std::string run_end::text() const {
-    if (!by_itself) {
-        return "its warden was killed";
+    if (cause == end_cause::lost) {
+        return "its warden was killed, or found no room for a process";
     }
     return WIFEXITED(status) ? "exit code " + std::to_string(WEXITSTATUS(status))
                              : "signal " + std::to_string(WTERMSIG(status));
@@ -166,8 +216,8 @@ std::string run_end::text() const {
 
 class warden_pool::state {
 public:
-    explicit state(std::function<void(std::string_view)> lines)
-        : lines_{std::move(lines)}, wake_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
+    explicit state(line_sink output)
+        : sink_{std::move(output)}, wake_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
         // What a killed warden leaves behind comes to us.
         ::prctl(PR_SET_CHILD_SUBREAPER, 1);
         thread_ = std::thread{[this] { work(); }};
@@ -198,9 +248,8 @@ private:
     /// True at its end.
     bool read_report(ward& one);
     void finish(std::unique_ptr<ward> one);
-    static void clean_up_after(const ward& one);
 
-    std::function<void(std::string_view)> lines_;
+    line_sink sink_;
     descriptor_of wake_;
     std::mutex mutex_;  ///< of all below
     std::map<number, std::unique_ptr<ward>> wards_;
@@ -257,6 +306,8 @@ void warden_pool::state::tell(number which, char word, instant when) {
 
 void warden_pool::state::work() {
     for (;;) {
+        // Commands whose output nobody takes wait; their ends are heard of all the same.
+        const bool room = sink_.has_room();
         std::vector<pollfd> wait{{wake_.get(), POLLIN, 0}};
         std::vector<std::pair<number, ward*>> watched;
         {
@@ -267,10 +318,11 @@ void warden_pool::state::work() {
             for (auto& [which, one] : wards_) {
                 watched.emplace_back(which, one.get());
                 wait.push_back({one->report.get(), POLLIN, 0});
-                wait.push_back({one->output.get(), POLLIN, 0});
+                wait.push_back({room ? one->output.get() : -1, POLLIN, 0});
             }
         }
-        if (::poll(wait.data(), wait.size(), -1) < 0) {
+        const int limit = room ? -1 : static_cast<int>(room_pause.count());
+        if (::poll(wait.data(), wait.size(), limit) < 0) {
             continue;
         }
         std::uint64_t count = 0;
@@ -294,7 +346,8 @@ void warden_pool::state::work() {
 
 void warden_pool::state::read_output(ward& one) {
     std::array<char, 16'384> bytes{};
-    for (;;) {
+    // Not to its end: a command may print faster than this reads, and others have things to say.
+    for (int i = 0; i < reads_at_once; ++i) {
         const ssize_t count = ::read(one.output.get(), bytes.data(), bytes.size());
         if (count < 0 && errno == EINTR) {
             continue;
@@ -308,7 +361,7 @@ void warden_pool::state::read_output(ward& one) {
         for (const char c : std::string_view{bytes.data(), static_cast<std::size_t>(count)}) {
             one.line += c;
             if (c == '\n' || one.line.size() >= longest_line) {
-                lines_(one.prefix + one.line + (c == '\n' ? "" : "\n"));
+                sink_.write(one.prefix + one.line + (c == '\n' ? "" : "\n"));
                 one.line.clear();
             }
         }
@@ -325,50 +378,30 @@ bool warden_pool::state::read_report(ward& one) {
     return count == 0 || (errno != EAGAIN && errno != EINTR);
 }
 
-/// A warden that did not report was killed. Its command, and what that started, are ours now.
-void warden_pool::state::clean_up_after(const ward&) {
-    std::array<char, 64> path{};
-    std::snprintf(path.data(), path.size(), "/proc/self/task/%d/children", ::getpid());
-    std::FILE* const list = std::fopen(path.data(), "re");
-    if (list == nullptr) {
-        return;
-    }
-    int child = 0;
-    while (std::fscanf(list, "%d", &child) == 1) {
-        // Wardens stay in our group; a command leads one of its own.
-        const pid_t group = ::getpgid(child);
-        if (group > 0 && group != ::getpgrp()) {
-            ::kill(-group, SIGKILL);
-            ::kill(child, SIGKILL);
-            ::waitpid(child, nullptr, 0);
-        }
-    }
-    std::fclose(list);
-}
-
 void warden_pool::state::finish(std::unique_ptr<ward> one) {
     int own_status = 0;
     while (::waitpid(one->pid, &own_status, 0) < 0 && errno == EINTR) {
     }
     run_end how;
-    const auto status = base::parse_int64(base::trimmed(one->report_text));
+    const std::string_view report = one->report_text;
+    const auto status = base::parse_int64(report.substr(0, report.find(' ')));
     if (status) {
         how.status = static_cast<int>(*status);
+        how.cause = report.ends_with(" itself\n") ? end_cause::itself : end_cause::told;
     } else {
-        how.by_itself = false;
-        clean_up_after(*one);
+        how.cause = end_cause::lost;
+        how.remains = end_strays();
     }
     if (one->output.get() >= 0) {
         read_output(*one);
     }
     if (!one->line.empty()) {
-        lines_(one->prefix + one->line + "\n");
+        sink_.write(one->prefix + one->line + "\n");
     }
     one->ended(how);
 }
 
-warden_pool::warden_pool(std::function<void(std::string_view)> lines)
-    : state_{std::make_unique<state>(std::move(lines))} {}
+warden_pool::warden_pool(line_sink output) : state_{std::make_unique<state>(std::move(output))} {}
 
 warden_pool::~warden_pool() = default;
 

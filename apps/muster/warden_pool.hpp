@@ -8,6 +8,7 @@
 #include "base/callback.hpp"
 #include "base/instant.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,29 +23,43 @@ struct launch {
     std::vector<std::string> command;      ///< argument vector
     std::vector<std::string> environment;  ///< "NAME=value", besides our own
     std::string prefix;                    ///< of each line it prints; read only where `captured`
-    bool captured = true;  ///< its output goes to `lines`; else it has our stdout and stderr
+    bool captured = true;  ///< its output goes to the pool's sink; else it has our own two
+};
+
+/// Why a command ended.
+enum class end_cause : std::uint8_t {
+    itself,  ///< before anybody asked it to
+    told,    ///< the warden asked, or killed: a stop, or the lease end
+    lost,    ///< the warden was killed, and its command with it; nothing else is known
 };
 
 /// How a command ended.
 struct run_end {
-    bool by_itself = true;  ///< false: its warden was killed; nothing else is known
-    int status = 0;         ///< as of waitpid
+    end_cause cause = end_cause::itself;
+    int status = 0;           ///< as of waitpid
+    std::size_t remains = 0;  ///< processes of a killed warden that could not be ended
 
     [[nodiscard]] bool was_fine() const;     ///< exit 0
     [[nodiscard]] int exit_code() const;     ///< its own, or 128 + n for a signal
     [[nodiscard]] std::string text() const;  ///< "exit code 3", "signal 9"
 };
 
+/// Where the output of commands goes. Neither function waits.
+struct line_sink {
+    std::function<void(std::string_view)> write;  ///< whole lines, prefix and line break included
+    /// False: commands are not read from, so that they wait, as behind any full pipe.
+    std::function<bool()> has_room;
+};
+
 /// Wardens, and one thread that waits for their reports.
 ///
-/// Threads: any; `ended` and `lines` are called on the thread of the pool.
+/// Threads: any; `ended` and the sink are called on the thread of the pool.
 /// Lifetime: the destructor kills what still runs and waits for it.
 class warden_pool {
 public:
     using number = std::uint64_t;
 
-    /// `lines` takes each whole line of output, prefix and line break included.
-    explicit warden_pool(std::function<void(std::string_view)> lines);
+    explicit warden_pool(line_sink output);
     ~warden_pool();
     warden_pool(const warden_pool&) = delete;
     warden_pool& operator=(const warden_pool&) = delete;

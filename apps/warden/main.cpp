@@ -4,13 +4,18 @@
 ///     warden LEASE_END COMMAND ARGUMENT...
 ///
 /// Descriptor 3 brings lines from the agent: `L<ns>` moves the lease end, `T<ns>` asks for SIGTERM
-/// now and SIGKILL at that time. Descriptor 4 takes the wait status, once the last process is
-/// reaped. Times are CLOCK_BOOTTIME in nanoseconds. At the lease end, and at the end of
-/// descriptor 3 (the agent is dead), the whole group is killed: that needs no one but the warden,
-/// so it happens also while the agent is stopped.
+/// now and SIGKILL at that time. Descriptor 4 takes one line once the last process is reaped: the
+/// wait status, and `itself` where the command ended before anybody here asked it to, or `told`.
+/// Times are CLOCK_BOOTTIME in nanoseconds. At the lease end, and at the end of descriptor 3 (the
+/// agent is dead), the whole group is killed: that needs no one but the warden, so it happens also
+/// while the agent is stopped.
 ///
-/// Being the subreaper, it inherits what the command leaves behind, and kills that too.
+/// Being the subreaper, it inherits what the command leaves behind. Where the command ended by
+/// itself that is killed; after a SIGTERM whoever is in the group has until the time given, for a
+/// shell dies of it at once while the programs that it ran still tidy up. Until the last of them is
+/// gone the command itself stays a zombie, so that the number of its group remains ours.
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -30,6 +35,7 @@
 #include <cstring>
 #include <ctime>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -50,28 +56,49 @@ struct charge {
     std::string line;       ///< of the agent, not whole yet
     bool orphaned = false;  ///< the agent is dead
     bool doomed = false;
-    bool reaped = false;  ///< the command itself
-    int status = 0;
+    bool over = false;       ///< the command itself has ended; it is reaped last
+    bool by_itself = false;  ///< and nobody had asked it to
+    bool asked = false;      ///< for its end, by a signal of ours
 };
 
-/// SIGKILL for what left the group: whatever became our own child since.
-void kill_strays() {
+/// What is our child: the command, and what it left behind.
+std::vector<pid_t> children() {
+    std::vector<pid_t> all;
     std::array<char, 64> path{};
     std::snprintf(path.data(), path.size(), "/proc/self/task/%d/children", getpid());
     if (std::FILE* const list = std::fopen(path.data(), "re")) {
         int child = 0;
         while (std::fscanf(list, "%d", &child) == 1) {
-            kill(child, SIGKILL);
+            all.push_back(child);
         }
         std::fclose(list);
     }
+    return all;
 }
 
-void kill_all(const charge& of) {
-    if (!of.reaped) {
-        kill(-of.group, SIGKILL);  // Afterwards the number may belong to somebody else.
+/// Whether the command has ended; looked for before each signal, so that an end that came first
+/// counts as its own.
+void look_at_command(charge& of) {
+    siginfo_t ended{};
+    if (!of.over &&
+        waitid(P_PID, static_cast<id_t>(of.group), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        ended.si_pid == of.group) {
+        of.over = true;
+        of.by_itself = !of.asked;
     }
-    kill_strays();
+}
+
+void kill_children() {
+    for (const pid_t child : children()) {
+        kill(child, SIGKILL);
+    }
+}
+
+void kill_all(charge& of) {
+    look_at_command(of);
+    of.asked = true;
+    kill(-of.group, SIGKILL);
+    kill_children();  // Some may have left the group.
 }
 
 void hear(charge& of, const std::string& line) {
@@ -79,11 +106,11 @@ void hear(charge& of, const std::string& line) {
     if (line[0] == 'L') {
         of.lease_end = std::max(of.lease_end, value);
     } else if (line[0] == 'T') {
+        look_at_command(of);
+        of.asked = true;
         of.stop_by = std::min(of.stop_by, value);
-        if (!of.reaped) {
-            kill(-of.group, SIGTERM);
-            kill(-of.group, SIGCONT);  // A stopped process hears SIGTERM only then.
-        }
+        kill(-of.group, SIGTERM);
+        kill(-of.group, SIGCONT);  // A stopped process hears SIGTERM only then.
     }
 }
 
@@ -104,28 +131,22 @@ void read_control(charge& of) {
     }
 }
 
-/// True once nobody is left.
+/// True once nobody is left but the command itself, and that has ended.
 bool reap(charge& of) {
-    siginfo_t ended{};
-    if (!of.reaped &&
-        waitid(P_PID, static_cast<id_t>(of.group), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-        ended.si_pid == of.group) {
-        kill_all(of);  // What the command left running ends with it; its number is still ours.
-        of.doomed = true;
-    }
-    int status = 0;
-    pid_t who = 0;
-    while ((who = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (who == of.group) {
-            of.reaped = true;
-            of.status = status;
+    look_at_command(of);
+    bool group_lives = false;
+    bool others_live = false;
+    for (const pid_t child : children()) {
+        if (child == of.group || waitpid(child, nullptr, WNOHANG) == child) {
+            continue;
         }
+        others_live = true;
+        group_lives = group_lives || getpgid(child) == of.group;
     }
-    const bool alone = who < 0 && errno == ECHILD;
-    if (of.doomed && of.reaped && !alone) {
-        kill_strays();
+    if (of.over && (of.by_itself || !group_lives)) {
+        of.doomed = true;  // Nobody is left who was asked to end, and may take its time.
     }
-    return alone;
+    return of.over && !others_live;
 }
 
 void set_alarm(int timer, std::int64_t when) {
@@ -165,6 +186,42 @@ void watch_over(charge& of, int signals, int timer) {
     }
 }
 
+/// Connections of the agent's stay the agent's: a command that keeps one of them open would keep
+/// its session's connection, or its port, beyond the agent's death.
+void close_what_is_not_ours() {
+    std::vector<int> open_here;
+    if (DIR* const list = opendir("/proc/self/fd")) {
+        while (const dirent* const one = readdir(list)) {
+            open_here.push_back(std::atoi(one->d_name));
+        }
+        closedir(list);
+    }
+    for (const int one : open_here) {
+        if (one > report) {
+            close(one);
+        }
+    }
+}
+
+void tell(const std::string& how) {
+    const std::string line = how + "\n";
+    if (write(report, line.data(), line.size()) < 0) {
+        _exit(125);
+    }
+}
+
+/// The wait status of the command, once nobody is left. /proc is asked for who they are, but the
+/// last word has waitpid.
+int reap_command(const charge& of) {
+    kill(-of.group, SIGKILL);  // Afterwards the number may belong to somebody else.
+    int status = 0;
+    waitpid(of.group, &status, 0);
+    do {
+        kill_children();
+    } while (waitpid(-1, nullptr, 0) > 0);
+    return status;
+}
+
 [[noreturn]] void become(char** command, pid_t warden) {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -195,6 +252,7 @@ int main(int argc, char** argv) {
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, nullptr);
+    close_what_is_not_ours();
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     fcntl(control, F_SETFD, FD_CLOEXEC);
     fcntl(report, F_SETFD, FD_CLOEXEC);
@@ -203,8 +261,12 @@ int main(int argc, char** argv) {
     sigaddset(&child_ended, SIGCHLD);
     const int signals = signalfd(-1, &child_ended, SFD_CLOEXEC | SFD_NONBLOCK);
     const int timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (signals < 0 || timer < 0 || boot_time() >= mine.lease_end) {
+    if (signals < 0 || timer < 0) {
         return 125;
+    }
+    if (boot_time() >= mine.lease_end) {
+        tell(std::to_string(SIGKILL) + " told");  // As if it had been killed before its first step.
+        return 0;
     }
     const pid_t self = getpid();
     mine.group = fork();
@@ -216,6 +278,7 @@ int main(int argc, char** argv) {
     }
     setpgid(mine.group, mine.group);  // Whoever of the two is first.
     watch_over(mine, signals, timer);
-    const std::string told = std::to_string(mine.status) + "\n";
-    return write(report, told.data(), told.size()) < 0 ? 125 : 0;
+    const int status = reap_command(mine);
+    tell(std::to_string(status) + (mine.by_itself ? " itself" : " told"));
+    return 0;
 }

@@ -1,5 +1,4 @@
-#include "live/agent_fleet.hpp"
-#include "live/child_process.hpp"
+#include "live/keeper_room.hpp"
 
 #include <gtest/gtest.h>
 
@@ -17,114 +16,6 @@
 
 namespace muster::live {
 namespace {
-
-using namespace std::chrono_literals;
-namespace fs = std::filesystem;
-
-std::string text_of(const fs::path& file) {
-    std::stringstream whole;
-    whole << std::ifstream{file}.rdbuf();
-    return whole.str();
-}
-
-std::size_t count_of(const std::string& text, const std::string& part) {
-    std::size_t count = 0;
-    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
-        ++count;
-    }
-    return count;
-}
-
-bool until(const std::function<bool()>& holds, std::chrono::milliseconds limit) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (!holds()) {
-        if (std::chrono::steady_clock::now() > end) {
-            return false;
-        }
-        std::this_thread::sleep_for(10ms);
-    }
-    return true;
-}
-
-bool runs(pid_t pid) {
-    std::ifstream status{"/proc/" + std::to_string(pid) + "/stat"};
-    std::string all;
-    std::getline(status, all);
-    const auto end = all.rfind(')');
-    return end != std::string::npos && all.size() > end + 2 && all[end + 2] != 'Z';
-}
-
-/// A keeper with a short tick, and programs that know where it is.
-class agents_on_a_keeper : public testing::Test {
-protected:
-    void SetUp() override {
-        fs::create_directories(folder_);
-        keeper_ = std::make_unique<child_process>(
-            std::vector<std::string>{
-                MUSTER_PROGRAM, "keeper", "--listen", "127.0.0.1:0", "--tick-time", "500ms"},
-            folder_ / "keeper");
-        ASSERT_TRUE(until([&] { return keeper_->printed().find('\n') != std::string::npos; }, 20s));
-        const std::string said = keeper_->printed();
-        ASSERT_EQ(said.substr(0, 6), "ready ") << said;
-        address_ = said.substr(6, said.find('\n') - 6);
-    }
-
-    void TearDown() override {
-        keeper_->terminate();
-        EXPECT_EQ(keeper_->wait(20s), 0);
-        fs::remove_all(folder_);
-    }
-
-    std::unique_ptr<child_process> start(std::vector<std::string> words, const std::string& log) {
-        words.insert(words.begin(), {MUSTER_PROGRAM, "--zookeeper", address_});
-        return std::make_unique<child_process>(words, folder_ / log);
-    }
-
-    std::unique_ptr<child_process> agent(const std::string& name,
-                                         const std::string& exec,
-                                         const std::string& partitions = "2") {
-        std::vector<std::string> words{"agent",
-                                       "--name",
-                                       name,
-                                       "--resource",
-                                       "jobs",
-                                       "--partitions",
-                                       partitions,
-                                       "--session-timeout",
-                                       "2s",
-                                       "--journal",
-                                       (folder_ / (name + ".journal")).string()};
-        if (!exec.empty()) {
-            words.insert(words.end(), {"--exec", exec});
-        }
-        return start(words, name + ".log");
-    }
-
-    /// The exit code of a short command, and what it printed.
-    std::pair<int, std::string> ask(std::vector<std::string> words) {
-        const std::string log = "ask" + std::to_string(asked_++);
-        auto asking = start(std::move(words), log);
-        const auto code = asking->wait(20s);
-        return {code.value_or(-1), asking->printed()};
-    }
-
-    [[nodiscard]] journal_text journal_of(const std::string& name, child_process* dead = nullptr) {
-        return {.process = name,
-                .text = text_of(folder_ / (name + ".journal")),
-                .died = dead == nullptr ? std::nullopt : dead->died()};
-    }
-
-    bool wait_healthy(const std::string& members) {
-        return until(
-            [&] { return ask({"status"}).second.find("healthy: " + members) != std::string::npos; },
-            20s);
-    }
-
-    fs::path folder_ = fs::temp_directory_path() / ("muster-agents-" + std::to_string(::getpid()));
-    std::unique_ptr<child_process> keeper_;
-    std::string address_;
-    int asked_ = 0;
-};
 
 TEST_F(agents_on_a_keeper, leave_no_overlap_when_one_is_stopped_beyond_its_session) {
     auto a = agent("a", "", "12");
@@ -151,28 +42,27 @@ TEST_F(agents_on_a_keeper, leave_no_overlap_when_one_is_stopped_beyond_its_sessi
     EXPECT_NE(journal_of("a").text.rfind("\"event\":\"exit\""), std::string::npos);
 }
 
-/// Every 5 ms each child appends the boot time to a file of its own: who acted last, and when.
+/// Every 5 ms each command appends the time, in microseconds, to a file of its own: who acted last,
+/// and when. Nothing but the lease stands between the two owners: there is no handover delay.
 TEST_F(agents_on_a_keeper, have_their_commands_killed_at_the_lease_end_while_they_are_stopped) {
-    const std::string beat =
-        "sleep 1000 & while :; do read up idle < /proc/uptime; "
-        "echo $up >> " +
-        folder_.string() + "/beat.$MUSTER_MEMBER.$MUSTER_PARTITION; sleep 0.005; done";
-    auto a = agent("a", beat, "1");
+    const std::string beat = "exec bash -c 'sleep 1000 & while :; do echo $EPOCHREALTIME >> " +
+                             folder_.string() +
+                             "/beat.$MUSTER_MEMBER.$MUSTER_PARTITION; sleep 0.005; done'";
+    const std::vector<std::string> at_once{"--handover-delay", "0ms"};
+    auto a = agent("a", beat, "1", at_once);
     ASSERT_TRUE(until([&] { return !text_of(folder_ / "beat.a.0").empty(); }, 20s));
-    auto b = agent("b", beat, "1");
+    auto b = agent("b", beat, "1", at_once);
     ASSERT_TRUE(wait_healthy("2 members"));
     a->pause();
-    ASSERT_TRUE(until([&] { return !text_of(folder_ / "beat.b.0").empty(); }, 20s)) << b->printed();
+    ASSERT_TRUE(until([&] { return text_of(folder_ / "beat.b.0").contains('\n'); }, 20s))
+        << b->printed();
     const std::string by_a = text_of(folder_ / "beat.a.0");
     std::this_thread::sleep_for(100ms);
     EXPECT_EQ(text_of(folder_ / "beat.a.0"), by_a) << "a stopped agent's command still acts";
-    std::istringstream first_of_b{text_of(folder_ / "beat.b.0")};
-    double from_b = 0;
-    first_of_b >> from_b;
     const auto last_line = by_a.rfind('\n', by_a.size() - 2);
     const double until_a =
         std::stod(by_a.substr(last_line == std::string::npos ? 0 : last_line + 1));
-    EXPECT_LT(until_a, from_b);
+    EXPECT_LT(until_a, std::stod(text_of(folder_ / "beat.b.0")));
     a->resume();
     ASSERT_TRUE(wait_healthy("2 members")) << a->printed();
     for (auto* one : {a.get(), b.get()}) {
@@ -241,8 +131,9 @@ TEST_F(agents_on_a_keeper, wait_for_their_name_and_refuse_another_description) {
     auto a = agent("a", "");
     ASSERT_TRUE(wait_healthy("1 member,"));
     auto same = start({"agent", "--name", "a", "--resource", "jobs", "--partitions", "2"}, "same");
-    EXPECT_TRUE(
-        until([&] { return same->printed().find("is taken by") != std::string::npos; }, 10s))
+    EXPECT_TRUE(until(
+        [&] { return same->printed().contains(", pid " + std::to_string(a->pid()) + " on "); },
+        10s))
         << same->printed();
     EXPECT_EQ(same->wait(0ms), std::nullopt);
     const auto [code, said] =
@@ -317,6 +208,20 @@ TEST_F(agents_on_a_keeper, need_no_zookeeper_to_start_and_leave_at_once_without)
     alone->terminate();
     EXPECT_EQ(alone->wait(10s), 0);
     EXPECT_NE(journal_of("alone").text.find("\"event\":\"exit\""), std::string::npos);
+}
+
+TEST_F(agents_on_a_keeper, end_at_once_with_130_at_a_second_signal) {
+    const std::string file = (folder_ / "pid").string();
+    // It would take its time, and the agent with it.
+    auto a = agent("a", "trap '' TERM; echo $$ >> " + file + "; while :; do sleep 1; done", "1");
+    ASSERT_TRUE(until([&] { return text_of(file).contains('\n'); }, 20s)) << a->printed();
+    a->terminate();
+    ASSERT_TRUE(until([&] { return a->printed().contains("member.leaving"); }, 20s))
+        << a->printed();
+    a->terminate();
+    EXPECT_EQ(a->wait(4s), 130) << a->printed();
+    const pid_t command = std::stoi(text_of(file));
+    EXPECT_TRUE(until([&] { return !runs(command); }, 10s));
 }
 
 TEST_F(agents_on_a_keeper, are_seen_by_every_reading_verb_in_every_format) {

@@ -21,7 +21,9 @@ std::int64_t boot_time() {
     return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-child_process::child_process(const std::vector<std::string>& words, std::filesystem::path log)
+child_process::child_process(const std::vector<std::string>& words,
+                             std::filesystem::path log,
+                             const std::filesystem::path& errors)
     : log_{std::move(log)} {
     std::vector<char*> arguments;
     for (const std::string& word : words) {
@@ -29,6 +31,7 @@ child_process::child_process(const std::vector<std::string>& words, std::filesys
     }
     arguments.push_back(nullptr);
     const std::string log_name = log_.string();
+    const std::string error_name = errors.empty() ? log_name : errors.string();
     const pid_t parent = ::getpid();
     pid_ = ::fork();
     if (pid_ < 0) {
@@ -40,8 +43,9 @@ child_process::child_process(const std::vector<std::string>& words, std::filesys
             ::_exit(127);
         }
         const int out = ::open(log_name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        const int err = ::open(error_name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         ::dup2(out, 1);
-        ::dup2(out, 2);
+        ::dup2(err, 2);
         ::execv(arguments[0], arguments.data());
         ::_exit(127);
     }
@@ -91,6 +95,12 @@ void child_process::resume() {
 void child_process::terminate() {
     if (!code_) {
         ::kill(pid_, SIGTERM);
+    }
+}
+
+void child_process::interrupt() {
+    if (!code_) {
+        ::kill(pid_, SIGINT);
     }
 }
 

@@ -21,8 +21,10 @@ namespace muster::live {
 /// Threads: one at a time, and the one that started it must outlive the process.
 class child_process {
 public:
-    /// What it prints is appended to `log`.
-    child_process(const std::vector<std::string>& words, std::filesystem::path log);
+    /// What it prints is appended to `log`; what it prints on stderr to `errors`, if that is given.
+    child_process(const std::vector<std::string>& words,
+                  std::filesystem::path log,
+                  const std::filesystem::path& errors = {});
     ~child_process();
     child_process(const child_process&) = delete;
     child_process& operator=(const child_process&) = delete;
@@ -32,6 +34,7 @@ public:
     void pause();      ///< SIGSTOP, and waits until it stands
     void resume();     ///< SIGCONT
     void terminate();  ///< SIGTERM
+    void interrupt();  ///< SIGINT
     /// The exit code, 128 + n for a signal, once it has ended by itself or otherwise.
     [[nodiscard]] std::optional<int> wait(std::chrono::milliseconds limit);
     [[nodiscard]] bool is_paused() const noexcept { return paused_; }
