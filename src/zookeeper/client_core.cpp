@@ -53,10 +53,10 @@ void client_core::abandon() {
     auto auths = std::exchange(auths_, {});
     auto closers = std::exchange(closers_, {});
     auto tasks = std::exchange(later_, {});
+    auto watches = std::exchange(watches_, {});
+    auto questions = std::exchange(questions_, {});
     attempt_.reset();
     asking_.reset();
-    questions_.clear();
-    watches_.clear();
     if (link != nullptr) {
         link->stream->close();
         retire(std::move(link));
@@ -148,7 +148,7 @@ void client_core::rest(session_state state, std::string text) {
     }
     end_waiting(text);
     end_auths(text);
-    watches_.clear();
+    retire(std::exchange(watches_, {}));
 }
 
 void client_core::end_session(session_state state, std::string text) {

@@ -15,6 +15,7 @@
 /// included: so after each call to the outside the code looks whether `link_` is still the one it
 /// works for. And a late event of a dead connection must not touch the living one: so the handlers
 /// hold the connection they belong to, and a connection that is left is never looked at again.
+/// Destroying what the application handed in is a call to the outside too: it may own the client.
 
 #include "runtime/loop.hpp"
 #include "zookeeper/client.hpp"
@@ -44,11 +45,13 @@ struct client_link {
     std::string writing;
     bool is_writing = false;
     bool flush_planned = false;
-    bool proven = false;      ///< it has answered a request of ours
+    bool proven = false;  ///< it has answered a request of ours
     instant connect_sent{};
     instant up_since{};
     instant last_sent{};
     instant last_heard{};
+    instant last_reply{};   ///< to a request
+    instant last_answer{};  ///< to anything that awaited one
     runtime::endpoint server;
 
     // What awaits an answer, oldest first: requests by number, the others by kind.
@@ -175,6 +178,7 @@ private:
     void on_auth(std::uint64_t id, const protocol::reply_header& header);
     void plan_flush();
     void flush();
+    [[nodiscard]] instant owed_since() const;
     void watch_the_clock();
     void on_clock();
     void send_ping();
@@ -221,8 +225,8 @@ private:
     std::map<std::uint64_t, std::unique_ptr<runtime::operation>> questions_;
     std::uint64_t last_question_ = 0;
     unsigned failed_rounds_ = 0;
-    std::vector<std::string> failures_;          ///< of this round
-    std::vector<runtime::endpoint> silent_;      ///< of this round: hung up on the greeting
+    std::vector<std::string> failures_;      ///< of this round
+    std::vector<runtime::endpoint> silent_;  ///< of this round: hung up on the greeting
     std::string went_back_;
     std::string last_said_;
 
@@ -247,7 +251,7 @@ private:
 /// Destroys `what` once the handler that runs now has returned.
 template <class T>
 void client_core::retire(T what) {
-    loop_->post([what = std::move(what)]() mutable { what.reset(); });
+    loop_->post([what = std::move(what)]() mutable { const auto gone = std::move(what); });
 }
 
 }  // namespace muster::zookeeper

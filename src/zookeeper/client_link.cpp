@@ -15,6 +15,8 @@ constexpr std::size_t watch_chunk = std::size_t{128} * 1024;
 /// After a connection was lost, clients return within this much, so that they do not all come at
 /// once.
 constexpr milliseconds longest_jitter{100};
+/// And never sooner than this: whatever makes a server drop us, it is not asked in a spin.
+constexpr milliseconds least_pause{10};
 
 std::string in_ms(duration what) {
     return std::to_string(std::chrono::duration_cast<milliseconds>(what).count()) + " ms";
@@ -151,6 +153,11 @@ void client_core::on_special(std::deque<client_link::special>& waiting,
     waiting.pop_front();
     note_zxid(header.zxid);
     link_->proven = true;
+    link_->last_answer = now;
+    if (disowns_session(header.error)) {
+        lose("it answers " + name_of(header.error));
+        return;
+    }
     if (header.xid == protocol::special_xid::auth) {
         on_auth(what.id, header);
     } else if (header.xid == protocol::special_xid::set_watches && header.error != zk_error::ok) {
@@ -161,10 +168,8 @@ void client_core::on_special(std::deque<client_link::special>& waiting,
 }
 
 void client_core::on_auth(std::uint64_t id, const protocol::reply_header& header) {
-    const auto found =
-        std::find_if(auths_.begin(), auths_.end(), [id](const credentials& one) {
-            return one.id == id;
-        });
+    const auto found = std::find_if(
+        auths_.begin(), auths_.end(), [id](const credentials& one) { return one.id == id; });
     if (found != auths_.end() && found->done) {
         reply_facts facts;
         facts.how = header.error == zk_error::ok ? outcome::done : outcome::refused;
@@ -260,21 +265,20 @@ void client_core::flush() {
     std::swap(link.gathering, link.writing);
     link.gathering.clear();
     link.is_writing = true;
-    link.stream->write(
-        link.writing,
-        [weak = weak_from_this(), held = std::weak_ptr{link_}](result<void> wrote) {
-            const auto me = weak.lock();
-            const auto alive = held.lock();
-            if (me == nullptr || alive == nullptr || me->link_ != alive) {
-                return;
-            }
-            alive->is_writing = false;
-            if (!wrote) {
-                me->on_end(alive, wrote.error().text);
-                return;
-            }
-            me->flush();
-        });
+    link.stream->write(link.writing,
+                       [weak = weak_from_this(), held = std::weak_ptr{link_}](result<void> wrote) {
+                           const auto me = weak.lock();
+                           const auto alive = held.lock();
+                           if (me == nullptr || alive == nullptr || me->link_ != alive) {
+                               return;
+                           }
+                           alive->is_writing = false;
+                           if (!wrote) {
+                               me->on_end(alive, wrote.error().text);
+                               return;
+                           }
+                           me->flush();
+                       });
 }
 
 void client_core::send_ping() {
@@ -310,9 +314,30 @@ duration client_core::ping_interval() const {
     return std::max(shortest, std::min<duration>(options_.ping_interval, timeout_ / 3));
 }
 
+/// Since when the server owes an answer; `never` if it owes none.
+///
+/// Bytes alone prove little: what stands between us and the server may take all we send, forward
+/// nothing, and bring us the events of others. What left in one go is answered one by one, so each
+/// answer gives those behind it their time anew; pings and their like stand in line behind
+/// requests.
+instant client_core::owed_since() const {
+    const client_link& link = *link_;
+    instant since = never;
+    if (link.sent_requests > 0) {
+        since = std::max(link.requests.front().sent, link.last_reply);
+    }
+    for (const auto* waiting : {&link.pings, &link.auths, &link.watch_sets}) {
+        if (!waiting->empty() && waiting->front().was_sent) {
+            since = std::min(since, std::max(waiting->front().sent, link.last_answer));
+        }
+    }
+    return since;
+}
+
 void client_core::watch_the_clock() {
     const instant now = loop_->now();
-    const instant silence = link_->last_heard + timeout_ * 2 / 3;
+    const instant since = std::min(link_->last_heard, owed_since());
+    const instant silence = since + timeout_ * 2 / 3;
     // While bytes wait for a server that does not read, another ping would change nothing.
     const bool stuck = link_->is_writing || !link_->gathering.empty();
     const instant ping = (stuck ? now : link_->last_sent) + ping_interval();
@@ -332,6 +357,11 @@ void client_core::on_clock() {
         lose("nothing was heard of it for " + in_ms(now - link_->last_heard));
         return;
     }
+    const instant owed = owed_since();
+    if (owed != never && now - owed >= timeout_ * 2 / 3) {
+        lose("it has answered nothing for " + in_ms(now - owed));
+        return;
+    }
     const bool stuck = link_->is_writing || !link_->gathering.empty();
     if (!stuck && now - link_->last_sent >= ping_interval()) {
         send_ping();
@@ -349,6 +379,7 @@ void client_core::lose(std::string why) {
     auto link = std::exchange(link_, nullptr);
     MUSTER_ASSERT(link != nullptr, "only a connection that is there can be lost");
     const bool was_up = phase_ == phase::up;
+    const bool was_greeting = phase_ == phase::greeting;
     const std::string server = link->server.text();
     link->stream->close();
     clock_->cancel();
@@ -362,12 +393,16 @@ void client_core::lose(std::string why) {
     }
     end_all(std::move(link->requests), "the connection to " + server + " was lost: " + why);
     // A server that drops every connection soon after it was made must not be asked without pause.
-    const bool was_sound =
-        was_up && link->proven && loop_->now() - link->up_since >= timeout_ / 4;
+    const bool was_sound = was_up && link->proven && loop_->now() - link->up_since >= timeout_ / 4;
     retire(std::move(link));
     if (closing_ && session_.id == 0) {
         rest(session_state::closed, "closed before there was a session");
-        close_finished(outcome::done, {});
+        // The greeting has left: the server may have begun a session that we never heard of.
+        close_finished(was_greeting ? outcome::outcome_unknown : outcome::done,
+                       was_greeting
+                           ? "the connection was lost while a session was asked for; if " + server +
+                                 " began one, it ends by itself within its timeout"
+                           : std::string{});
     } else if (!was_sound) {
         attempt_failed(server, why);
     } else {
@@ -377,7 +412,8 @@ void client_core::lose(std::string why) {
         hosts_.begin_round();
         const milliseconds most = std::min(timeout_ / 40, longest_jitter);
         const auto bound = static_cast<std::uint64_t>(most.count()) + 1;
-        pause_then_try(milliseconds{static_cast<milliseconds::rep>(loop_->random_below(bound))});
+        pause_then_try(least_pause +
+                       milliseconds{static_cast<milliseconds::rep>(loop_->random_below(bound))});
     }
 }
 

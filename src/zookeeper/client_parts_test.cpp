@@ -183,7 +183,7 @@ std::string answer_with(std::int32_t timeout, std::int64_t session, std::size_t 
 }
 
 TEST(handshake, absurd_timeouts_sessions_and_passwords_are_refused) {
-    for (const std::int32_t timeout : {0, -1, 2'147'483'647, 540'291'120, 3'600'001}) {
+    for (const std::int32_t timeout : {0, -1, 1, 49, 2'147'483'647, 540'291'120, 3'600'001}) {
         EXPECT_FALSE(judge_handshake(answer_with(timeout, 5), 0, true)) << timeout;
     }
     EXPECT_FALSE(judge_handshake(answer_with(-1, 0), 5, true));
@@ -192,6 +192,20 @@ TEST(handshake, absurd_timeouts_sessions_and_passwords_are_refused) {
     EXPECT_FALSE(judge_handshake(answer_with(4000, 5, 15), 0, true));
     EXPECT_FALSE(judge_handshake("short", 0, true));
     EXPECT_TRUE(judge_handshake(answer_with(4000, 5), 0, true));
+    EXPECT_TRUE(judge_handshake(answer_with(50, 5), 0, true));
+    EXPECT_THAT(judge_handshake(answer_with(1, 5), 0, true).error().text, HasSubstr("of 1 ms"));
+}
+
+TEST(handshake, a_server_that_only_reads_is_refused_unless_asked_for) {
+    protocol::connect_response raw;
+    raw.timeout_ms = 4000;
+    raw.session = 5;
+    raw.password = std::string(16, 'p');
+    raw.read_only = true;
+    std::string bytes;
+    encode(bytes, raw);
+    EXPECT_THAT(judge_handshake(bytes, 0, true).error().text, HasSubstr("only reads"));
+    EXPECT_TRUE(judge_handshake(bytes, 0, false));
 }
 
 TEST(handshake, timeout_zero_for_no_session_means_that_ours_is_over) {

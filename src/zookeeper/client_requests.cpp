@@ -209,9 +209,13 @@ void client_core::on_reply(const protocol::reply_header& header, jute_reader& bo
     --link_->sent_requests;
     note_zxid(header.zxid);
     link_->proven = true;
+    link_->last_reply = link_->last_answer = now;
 
+    const bool disowned = disowns_session(header.error);
     if (what.code == op_code::close_session) {
-        tell_answered(what.sent, now);
+        if (!disowned) {
+            tell_answered(what.sent, now);
+        }
         if (!abandoned_ && !is_over()) {
             rest(session_state::closed, "closed");
             close_finished(outcome::done, {});
@@ -243,6 +247,13 @@ void client_core::on_reply(const protocol::reply_header& header, jute_reader& bo
         }
     }
     settle_tables(what, header.error);
+    if (disowned) {
+        if (!what.ended) {
+            later(std::move(tell));
+        }
+        lose("it answers " + name_of(header.error));
+        return;
+    }
     tell_answered(what.sent, now);
     if (!abandoned_ && !what.ended) {
         tell();
@@ -258,7 +269,7 @@ void client_core::settle_tables(const request& what, zk_error error) {
     const bool fine = error == zk_error::ok;
     if (what.code == op_code::remove_watches) {
         if (fine || error == zk_error::no_watcher) {
-            watches_.remove(notes.path, notes.removes);
+            retire(watches_.remove(notes.path, notes.removes));
         }
     } else if (notes.watch == nullptr || what.ended) {
         return;
@@ -292,7 +303,7 @@ void client_core::end_all(std::deque<request> requests, const std::string& why) 
     for (request& one : requests) {
         if (one.code == op_code::remove_watches && one.was_sent) {
             // The next server is told of the watches from our table, so they are gone for good.
-            watches_.remove(one.notes->path, one.notes->removes);
+            retire(watches_.remove(one.notes->path, one.notes->removes));
         }
         if (!one.ended && one.code != op_code::close_session) {
             const outcome how = outcome_when_lost(one);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,7 +71,7 @@ TEST_F(client_test, an_http_server_is_recognised_and_another_server_taken) {
 
 TEST_F(client_test, absurd_handshakes_are_refused_and_the_next_server_taken) {
     scripted_server& odd = add_server("odd");
-    std::vector<std::int32_t> offers{0, -1, 2'147'483'647, 540'291'120};
+    std::vector<std::int32_t> offers{0, -1, 1, 2'147'483'647, 540'291'120};
     std::size_t next = 0;
     odd.on_greeting = [&](auto& peer, const auto&) {
         odd.welcome(peer, offers[next++ % offers.size()], 5);
@@ -80,6 +81,45 @@ TEST_F(client_test, absurd_handshakes_are_refused_and_the_next_server_taken) {
     start("odd,good");
     ASSERT_TRUE(wait_for(session_state::connected));
     EXPECT_EQ(changes.back().server.address, hosts[1]->address());
+}
+
+TEST_F(client_test, a_server_that_only_reads_is_left_for_another) {
+    scripted_server& cut_off = add_server("cut-off");
+    cut_off.on_greeting = [&](auto& peer, const auto& hello) {
+        EXPECT_FALSE(hello.read_only);
+        protocol::connect_response answer;
+        answer.timeout_ms = hello.timeout_ms;
+        answer.session = 5;
+        answer.password = std::string(16, 'p');
+        answer.read_only = true;
+        std::string body;
+        encode(body, answer);
+        cut_off.send_frame(peer, body);
+        return true;
+    };
+    start("cut-off");
+    ASSERT_TRUE(wait([&] { return !changes.empty(); }));
+    EXPECT_THAT(changes[0].text, HasSubstr("only reads"));
+    on_loop([&] { zk.reset(); });
+    add_server("good");
+    start("cut-off,good");
+    ASSERT_TRUE(wait_for(session_state::connected));
+    EXPECT_EQ(changes.back().server.address, hosts[1]->address());
+}
+
+TEST_F(client_test, the_clients_of_an_ensemble_spread_over_its_servers) {
+    for (const auto* name : {"s0", "s1", "s2"}) {
+        add_server(name);
+    }
+    std::set<std::string> taken;
+    for (int i = 0; i < 24; ++i) {
+        changes.clear();
+        start("s0,s1,s2");
+        ASSERT_TRUE(wait_for(session_state::connected));
+        taken.insert(changes.back().server.address);
+        on_loop([&] { zk.reset(); });
+    }
+    EXPECT_EQ(taken.size(), 3U);
 }
 
 TEST_F(client_test, a_server_that_accepts_and_says_nothing_is_left_for_another) {
@@ -189,6 +229,30 @@ TEST_F(client_test, a_list_over_the_limit_is_refused_and_the_connection_stays) {
     EXPECT_EQ(changes.size(), 1U);
 }
 
+TEST_F(client_test, a_request_of_as_many_bytes_as_servers_take_is_sent_and_one_more_is_refused) {
+    scripted_server& server = add_server("s0");
+    server.on_request = sound(server);
+    start("s0");
+    ASSERT_TRUE(wait_for(session_state::connected));
+    // Header 8, path 4 + 2, length of the data 4, version 4.
+    const std::size_t rest = 8 + 6 + 4 + 4;
+    const auto set_of = [&](std::size_t size) {
+        on_loop([&] {
+            zk->set(
+                "/x", std::string(size - rest, 'x'), -1, loop->now() + 5s, [this](reply<stat> got) {
+                    ends.push_back(got.how);
+                });
+        });
+    };
+    set_of(0xfffff);
+    set_of(0x100000);
+    ASSERT_TRUE(wait([&] { return ends.size() == 2; }));
+    EXPECT_EQ(std::ranges::count(ends, outcome::done), 1);
+    EXPECT_EQ(std::ranges::count(ends, outcome::refused), 1);
+    EXPECT_EQ(server.requests_of(op_code::set_data), 1U);
+    EXPECT_EQ(changes.size(), 1U) << "the connection stays";
+}
+
 // --- Nonsense ------------------------------------------------------------------------------------
 
 class nonsense : public client_test, public testing::WithParamInterface<std::string> {};
@@ -229,17 +293,17 @@ std::string frame_of(const protocol::reply_header& header, std::string_view body
 INSTANTIATE_TEST_SUITE_P(
     all,
     nonsense,
-    testing::Values("\xff\xff\xff\xff"s,                                  // length -1
-                    "\x7f\xff\xff\xff"s + std::string(16, 'x'),           // length 2^31-1
-                    "\0\0\0\0"s,                                          // an empty frame
-                    "\0\0\0\3abc"s,                                       // a short header
-                    frame_of({4711, 1LL << 60, zk_error::ok}),            // unexpected xid
-                    frame_of({-3, 1, zk_error::ok}),                      // unknown special xid
-                    frame_of({-2, 1, zk_error::ok}),                      // a ping nobody sent
-                    frame_of({-4, 1, zk_error::ok}),                      // credentials likewise
-                    frame_of({1, 1, zk_error::ok}, "short"),              // half a stat
-                    frame_of({-1, -1, zk_error::ok}, "\0\0\0\3"s),        // half an event
-                    frame_of({-1, -1, zk_error::ok},                      // an unknown event
+    testing::Values("\xff\xff\xff\xff"s,                            // length -1
+                    "\x7f\xff\xff\xff"s + std::string(16, 'x'),     // length 2^31-1
+                    "\0\0\0\0"s,                                    // an empty frame
+                    "\0\0\0\3abc"s,                                 // a short header
+                    frame_of({4711, 1LL << 60, zk_error::ok}),      // unexpected xid
+                    frame_of({-3, 1, zk_error::ok}),                // unknown special xid
+                    frame_of({-2, 1, zk_error::ok}),                // a ping nobody sent
+                    frame_of({-4, 1, zk_error::ok}),                // credentials likewise
+                    frame_of({1, 1, zk_error::ok}, "short"),        // half a stat
+                    frame_of({-1, -1, zk_error::ok}, "\0\0\0\3"s),  // half an event
+                    frame_of({-1, -1, zk_error::ok},                // an unknown event
                              "\0\0\0\x63\0\0\0\3\0\0\0\2/x"s)));
 
 TEST_F(client_test, a_server_that_talks_nonsense_after_every_handshake_is_not_asked_without_pause) {

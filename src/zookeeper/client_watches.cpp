@@ -47,8 +47,7 @@ private:
         std::string frame;
         jute_writer w{frame};
         const std::size_t mark = w.begin_frame();
-        encode(frame,
-               protocol::request_header{protocol::special_xid::set_watches, next_.code});
+        encode(frame, protocol::request_header{protocol::special_xid::set_watches, next_.code});
         encode(frame, next_);
         w.end_frame(mark);
         frames_.push_back(std::move(frame));
@@ -136,26 +135,20 @@ std::vector<shared_watch> client_watches::take(event_type type, const std::strin
     return heard;
 }
 
-void client_watches::remove(const std::string& path, watcher_type which) {
+std::vector<shared_watch> client_watches::remove(const std::string& path, watcher_type which) {
+    std::vector<shared_watch> removed;
     if (which != watcher_type::data) {
-        child_.erase(path);
+        move_out(child_, path, removed);
     }
     if (which != watcher_type::children) {
-        data_.erase(path);
-        exist_.erase(path);
+        move_out(data_, path, removed);
+        move_out(exist_, path, removed);
     }
     if (which == watcher_type::any) {
-        persistent_.erase(path);
-        recursive_.erase(path);
+        move_out(persistent_, path, removed);
+        move_out(recursive_, path, removed);
     }
-}
-
-void client_watches::clear() {
-    data_.clear();
-    exist_.clear();
-    child_.clear();
-    persistent_.clear();
-    recursive_.clear();
+    return removed;
 }
 
 bool client_watches::empty() const noexcept {
@@ -167,7 +160,7 @@ std::size_t client_watches::size() const noexcept {
 }
 
 std::vector<std::string> client_watches::encode_all(std::int64_t relative_zxid,
-                                                 std::size_t chunk) const {
+                                                    std::size_t chunk) const {
     chunker out{relative_zxid, chunk};
     using lists = protocol::set_watches_request;
     out.add(op_code::set_watches, &lists::data, data_);

@@ -31,10 +31,10 @@ public:
     [[nodiscard]] std::vector<shared_watch> take(event_type type, const std::string& path);
 
     /// Forgets the watches on `path` that the server forgets with remove_watches: data watches
-    /// stand on existing and on missing znodes, and only `any` takes persistent ones along.
-    void remove(const std::string& path, watcher_type which);
+    /// stand on existing and on missing znodes, and only `any` takes persistent ones along. They
+    /// are handed back, for whoever destroys them must be ready for what they own.
+    std::vector<shared_watch> remove(const std::string& path, watcher_type which);
 
-    void clear();
     [[nodiscard]] bool empty() const noexcept;
     /// Number of watched paths, by each kind.
     [[nodiscard]] std::size_t size() const noexcept;

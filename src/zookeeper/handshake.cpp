@@ -10,6 +10,8 @@ namespace muster::zookeeper {
 namespace {
 
 constexpr std::chrono::milliseconds longest_timeout = std::chrono::hours{1};
+/// A session shorter than this cannot be kept: its pings would come later than its end.
+constexpr std::chrono::milliseconds shortest_timeout{50};
 
 std::string session_text(std::int64_t id) {
     return "0x" + base::hex16(static_cast<std::uint64_t>(id));
@@ -30,10 +32,11 @@ result<handshake_answer> judge_handshake(std::string_view body,
     if (asked != 0 && raw.timeout_ms == 0 && raw.session == 0) {
         return handshake_answer{true, raw.read_only, {}};
     }
-    if (raw.timeout_ms <= 0 || raw.timeout_ms > longest_timeout.count()) {
+    if (raw.timeout_ms < shortest_timeout.count() || raw.timeout_ms > longest_timeout.count()) {
         return fail(errc::incompatible,
                     "it offers a session timeout of " + std::to_string(raw.timeout_ms) +
-                        " ms, which no sound server does");
+                        " ms; sessions have from 50 ms to 1 h (see the server's tickTime and " +
+                        "minSessionTimeout)");
     }
     if (raw.session == 0 || (asked != 0 && raw.session != asked)) {
         return fail(errc::incompatible,
@@ -51,9 +54,8 @@ result<handshake_answer> judge_handshake(std::string_view body,
     return handshake_answer{
         false,
         raw.read_only,
-        session_ticket{raw.session,
-                       std::move(raw.password),
-                       std::chrono::milliseconds{raw.timeout_ms}}};
+        session_ticket{
+            raw.session, std::move(raw.password), std::chrono::milliseconds{raw.timeout_ms}}};
 }
 
 std::string describe_stranger(std::string_view first_bytes) {

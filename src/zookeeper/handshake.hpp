@@ -4,6 +4,7 @@
 /// What a client believes of a server's answer to its connect request. Pure.
 
 #include "muster/error.hpp"
+
 #include "zookeeper/client.hpp"
 
 #include <cstdint>

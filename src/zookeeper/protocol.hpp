@@ -264,7 +264,8 @@ void encode(std::string& out, std::span<const client_identity> what);
 [[nodiscard]] bool decode(jute_reader& in, node_children& what);  ///< get_children2
 [[nodiscard]] bool decode(jute_reader& in, std::vector<std::string>& names);
 [[nodiscard]] bool decode(jute_reader& in, acl& what);
-[[nodiscard]] bool decode(jute_reader& in, std::vector<multi_result>& what);
+/// No more than `most`: a reply with more is none.
+[[nodiscard]] bool decode(jute_reader& in, std::vector<multi_result>& what, std::size_t most);
 [[nodiscard]] bool decode(jute_reader& in, watcher_event& what);
 [[nodiscard]] bool decode(jute_reader& in, std::vector<client_identity>& what);
 

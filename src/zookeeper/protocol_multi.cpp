@@ -168,11 +168,16 @@ void encode(std::string& out, std::span<const multi_result> what) {
     put_header(out, multi_header{});
 }
 
-bool decode(jute_reader& in, std::vector<multi_result>& what) {
+bool decode(jute_reader& in, std::vector<multi_result>& what, std::size_t most) {
     what.clear();
     while (in.ok()) {
         const multi_header header = take_header(in);
         if (!in.ok() || header.done) {
+            break;
+        }
+        // A result takes 9 bytes of the frame and many times that here.
+        if (what.size() == most) {
+            in.fail();
             break;
         }
         multi_result result;

@@ -181,12 +181,25 @@ TEST(protocol, results_of_a_multi_come_back_whole) {
     encode(bytes, std::span<const multi_result>{results});
     std::vector<multi_result> again;
     jute_reader in{bytes};
-    ASSERT_TRUE(decode(in, again));
+    ASSERT_TRUE(decode(in, again, 5));
     ASSERT_EQ(again.size(), 5U);
     EXPECT_EQ(again[0].meta.czxid, 3);
     EXPECT_EQ(again[2].meta.version, 8);
     EXPECT_THAT(again[3].names, ElementsAre("x", "y"));
     EXPECT_EQ(again[4].error, zk_error::bad_version);
+}
+
+TEST(protocol, a_multi_is_not_answered_with_more_results_than_it_has_operations) {
+    std::vector<multi_result> results(1000);
+    for (multi_result& one : results) {
+        one.code = op_code::check;
+    }
+    std::string bytes;
+    encode(bytes, std::span<const multi_result>{results});
+    std::vector<multi_result> again;
+    jute_reader in{bytes};
+    EXPECT_FALSE(decode(in, again, 3));
+    EXPECT_EQ(again.size(), 3U) << "the rest takes no memory";
 }
 
 RC_GTEST_PROP(protocol, any_bytes_are_decoded_or_refused_but_never_overread, ()) {
@@ -201,7 +214,10 @@ RC_GTEST_PROP(protocol, any_bytes_are_decoded_or_refused_but_never_overread, ())
     with(create_request{});
     with(set_watches_request{});
     with(multi_request{});
-    with(std::vector<multi_result>{});
+    jute_reader in{bytes};
+    std::vector<multi_result> results;
+    static_cast<void>(decode(in, results, 1000));
+    RC_ASSERT(in.remaining() <= bytes.size());
     with(node_children{});
     with(acl{});
     with(watcher_event{});

@@ -42,7 +42,8 @@ bool read_multi(jute_reader& body,
                 std::vector<op_result>& results,
                 zk_error& fault) {
     std::vector<multi_result> raw;
-    if (!decode(body, raw) || what.notes == nullptr || raw.size() != what.notes->multi_ops.size()) {
+    const std::size_t asked = what.notes == nullptr ? 0 : what.notes->multi_ops.size();
+    if (!decode(body, raw, asked) || what.notes == nullptr || raw.size() != asked) {
         return false;
     }
     results.reserve(raw.size());
@@ -63,10 +64,10 @@ bool read_multi(jute_reader& body,
             // No stat came; these three are the transaction's all the same.
             one.meta.czxid = one.meta.mzxid = one.meta.pzxid = zxid;
         }
-        results.push_back(op_result{one.error,
-                                    one.path.empty() ? std::string{}
-                                                     : without_chroot(one.path, chroot),
-                                    one.meta});
+        results.push_back(
+            op_result{one.error,
+                      one.path.empty() ? std::string{} : without_chroot(one.path, chroot),
+                      one.meta});
     }
     if (failed && fault == zk_error::ok) {
         fault = zk_error::runtime_inconsistency;
@@ -104,14 +105,15 @@ void finish(completion done, reply_facts facts) {
         done);
 }
 
+bool disowns_session(zk_error error) noexcept {
+    return error == zk_error::session_expired || error == zk_error::session_moved;
+}
+
 outcome outcome_when_lost(const request& what) noexcept {
     return what.was_sent && what.changes ? outcome::outcome_unknown : outcome::not_sent;
 }
 
-task_fn read_reply(jute_reader& body,
-                   request& what,
-                   reply_facts facts,
-                   std::string_view chroot) {
+task_fn read_reply(jute_reader& body, request& what, reply_facts facts, std::string_view chroot) {
     return std::visit(
         [&]<class T>(callback<reply<T>>& waiting) -> task_fn {
             T value{};

@@ -4,8 +4,8 @@
 /// An operation on its way: what was asked, who waits for it, and how its reply is read. Pure.
 
 #include "zookeeper/client.hpp"
-#include "zookeeper/protocol.hpp"
 #include "zookeeper/client_watches.hpp"
+#include "zookeeper/protocol.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -60,6 +60,10 @@ struct reply_facts {
 
 /// Tells who waits; no value.
 void finish(completion done, reply_facts facts);
+
+/// Whether a server says with `error` that it does not serve our session (any more): such a reply
+/// is no sign that the session lives. Whether it has ended, only a new handshake tells.
+[[nodiscard]] bool disowns_session(zk_error error) noexcept;
 
 /// How a lost reply ends `what`.
 [[nodiscard]] outcome outcome_when_lost(const request& what) noexcept;
