@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -65,37 +66,80 @@ resolved ask_system(const host_port& name) {
 }  // namespace
 
 struct resolver::state {
+    using jobs = std::vector<std::shared_ptr<look_up>>;
+
+    explicit state(ask_fn how) : ask(std::move(how)) {}
+
+    const ask_fn ask;
     std::mutex mutex;
-    std::deque<std::shared_ptr<look_up>> waiting;
+    std::map<std::string, jobs> askers;  ///< by host: of names that wait or are being looked up
+    std::deque<std::string> waiting;
     int threads = 0;
 
     /// Works until nothing waits.
     void work() {
         std::unique_lock lock{mutex};
         while (!waiting.empty()) {
-            const auto job = std::move(waiting.front());
+            const std::string host = std::move(waiting.front());
             waiting.pop_front();
+            std::erase_if(askers[host], is_abandoned);
+            if (askers[host].empty()) {
+                askers.erase(host);
+                continue;
+            }
+            const host_port name = askers[host].front()->name;
             lock.unlock();
-            if (!job->abandoned) {
-                auto found = ask_system(job->name);
-                job->done(std::move(found));
+            const resolved found = ask(name);
+            lock.lock();
+            const jobs served = std::exchange(askers[host], {});
+            askers.erase(host);
+            lock.unlock();
+            for (const auto& job : served) {
+                tell(*job, found);
             }
             lock.lock();
         }
         --threads;
     }
+
+    static bool is_abandoned(const std::shared_ptr<look_up>& job) { return job->abandoned; }
+
+    /// The outcome is shared, the port is each asker's own.
+    static void tell(look_up& job, resolved found) {
+        if (job.abandoned) {
+            return;
+        }
+        if (found) {
+            for (endpoint& at : *found) {
+                at.port = job.name.port;
+            }
+        }
+        job.done(std::move(found));
+    }
 };
 
-resolver::resolver() : state_{std::make_shared<state>()} {}
+resolver::resolver() : resolver{ask_system} {}
+
+resolver::resolver(ask_fn ask) : state_{std::make_shared<state>(std::move(ask))} {}
 
 resolver::~resolver() {
     const std::lock_guard lock{state_->mutex};
-    state_->waiting.clear();
+    for (const std::string& host : std::exchange(state_->waiting, {})) {
+        state_->askers.erase(host);
+    }
 }
 
 void resolver::start(std::shared_ptr<look_up> job) {
     const std::lock_guard lock{state_->mutex};
-    state_->waiting.push_back(std::move(job));
+    const std::string host = job->name.host;
+    const auto [at, is_new] = state_->askers.try_emplace(host);
+    // While a name hangs, those who gave up must not gather.
+    std::erase_if(at->second, state::is_abandoned);
+    at->second.push_back(std::move(job));
+    if (!is_new) {
+        return;
+    }
+    state_->waiting.push_back(host);
     if (state_->threads == max_threads) {
         return;
     }

@@ -9,6 +9,7 @@
 #include "runtime/endpoint.hpp"
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -23,7 +24,9 @@ struct look_up {
     std::atomic<bool> abandoned{false};
 };
 
-/// At most `max_threads` look-ups at a time; more wait in order.
+/// At most `max_threads` look-ups at a time, and one of a name; more wait in order. Whoever asks
+/// for a name that is being looked up shares the outcome: a name whose server does not answer holds
+/// up one thread, however often it is asked for.
 ///
 /// The threads are detached: a look-up that hangs in the system's resolver holds up neither a loop
 /// nor the end of the process.
@@ -31,8 +34,12 @@ struct look_up {
 class resolver {
 public:
     static constexpr int max_threads = 8;
+    /// How a name is looked up; it may block. Called on resolver threads.
+    using ask_fn = std::function<resolved(const host_port& name)>;
 
+    /// Asks the system.
     resolver();
+    explicit resolver(ask_fn ask);
     ~resolver();
     resolver(const resolver&) = delete;
     resolver& operator=(const resolver&) = delete;
