@@ -2,12 +2,15 @@
 
 #include "base/text.hpp"
 
+#include <boost/container_hash/hash.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
+#include <functional>
 #include <optional>
+#include <utility>
 
 namespace muster::zookeeper {
 namespace {
@@ -77,6 +80,39 @@ bool is_anyone(const acl_entry& entry) {
     return entry.scheme == "world" && entry.id == "anyone";
 }
 
+struct entry_hash {
+    std::size_t operator()(const acl_entry* entry) const noexcept {
+        std::size_t seed = std::hash<std::string_view>{}(entry->id);
+        boost::hash_combine(seed, std::hash<std::string_view>{}(entry->scheme));
+        boost::hash_combine(seed, entry->permissions);
+        return seed;
+    }
+};
+struct same_entry {
+    bool operator()(const acl_entry* one, const acl_entry* other) const noexcept {
+        return *one == *other;
+    }
+};
+
+/// Gathers what is stored, as long as it keeps within bounds.
+class stored_acl {
+public:
+    void add(acl_entry entry) {
+        bytes_ += entry.scheme.size() + entry.id.size();
+        fits_ = fits_ && entries_.size() < most_acl_entries && bytes_ <= most_acl_bytes;
+        if (fits_) {
+            entries_.push_back(std::move(entry));
+        }
+    }
+    [[nodiscard]] bool fits() const noexcept { return fits_; }
+    [[nodiscard]] acl take() { return std::move(entries_); }
+
+private:
+    acl entries_;
+    std::size_t bytes_ = 0;
+    bool fits_ = true;
+};
+
 }  // namespace
 
 std::string digest_id(std::string_view credentials) {
@@ -94,36 +130,39 @@ std::string digest_id(std::string_view credentials) {
 }
 
 std::expected<acl, zk_error> resolve_acl(const acl& wanted, std::span<const identity> who) {
-    acl stored;
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-        const acl_entry& entry = wanted[i];
-        const auto before = std::span{wanted}.first(i);
-        if (std::ranges::find(before, entry) != before.end()) {
+    stored_acl stored;
+    boost::unordered_flat_set<const acl_entry*, entry_hash, same_entry> seen;
+    for (const acl_entry& entry : wanted) {
+        if (!stored.fits()) {
+            return std::unexpected{zk_error::invalid_acl};
+        }
+        if (!seen.insert(&entry).second) {
             continue;
         }
         if (is_anyone(entry)) {
-            stored.push_back(entry);
+            stored.add(entry);
         } else if (entry.scheme == "auth") {
             bool proven = false;
             for (const identity& one : who) {
                 if (one.scheme == "digest") {
                     proven = true;
-                    stored.push_back(acl_entry{entry.permissions, one.scheme, one.id});
+                    stored.add(acl_entry{entry.permissions, one.scheme, one.id});
                 }
             }
             if (!proven) {
                 return std::unexpected{zk_error::invalid_acl};
             }
         } else if (is_well_formed(entry)) {
-            stored.push_back(entry);
+            stored.add(entry);
         } else {
             return std::unexpected{zk_error::invalid_acl};
         }
     }
-    if (stored.empty()) {
+    acl entries = stored.take();
+    if (!stored.fits() || entries.empty()) {
         return std::unexpected{zk_error::invalid_acl};
     }
-    return stored;
+    return entries;
 }
 
 bool permits(const acl& access, std::int32_t wanted, std::span<const identity> who) {

@@ -8,6 +8,7 @@
 
 #include "zookeeper/types.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <span>
@@ -26,9 +27,16 @@ struct identity {
 /// "user:password" as the id that ACLs hold: user:base64(sha1(user:password)).
 [[nodiscard]] std::string digest_id(std::string_view credentials);
 
+/// An ACL that would be stored with more entries than this, or more bytes, is refused. The original
+/// has no such bounds: there one request of a megabyte becomes gigabytes through "auth", and slows
+/// down whoever asks for the znode afterwards.
+inline constexpr std::size_t most_acl_entries = 256;
+inline constexpr std::size_t most_acl_bytes = std::size_t{16} << 10U;
+
 /// `wanted` as it is stored: without repetitions, and with "auth" replaced by the identities of
 /// the requester that were proven.
-/// Errors: invalid_acl (empty, an unknown scheme, a malformed id, "auth" without a credential).
+/// Errors: invalid_acl (empty, an unknown scheme, a malformed id, "auth" without a credential, too
+/// long).
 [[nodiscard]] std::expected<acl, zk_error> resolve_acl(const acl& wanted,
                                                        std::span<const identity> who);
 

@@ -189,6 +189,11 @@ private:
     // --- Time ---
 
     void arm() {
+        // Held up, the keeper first reads: whatever is overdue waits for `on_time`, whose short
+        // delay must not be cut off by the connections and frames that come in the meantime.
+        if (waited_ && timer_->is_set()) {
+            return;
+        }
         const instant first = deadlines_.empty() ? never : deadlines_.front().first;
         const instant wanted = std::min(core_.next_deadline(), first);
         if (!timer_->is_set() || wanted < armed_) {

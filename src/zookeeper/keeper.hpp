@@ -36,7 +36,8 @@ struct keeper_options {
 };
 
 /// A server that clients of Apache ZooKeeper 3.8 cannot tell from a standalone one, but for what it
-/// leaves out: disk, quotas on znodes, SASL and a super user.
+/// leaves out: disk, quotas on znodes, SASL, a super user, and ACLs of more than 256 entries or
+/// 16 KiB.
 ///
 /// Sessions do not survive it; its transaction numbers grow from one start to the next with the
 /// wall clock, so that clients that remember the largest they saw are served.

@@ -81,12 +81,22 @@ void keeper_connection::flush() {
     }));
 }
 
+void keeper_connection::fit_room() {
+    in_begin_ = in_end_ = 0;
+    // Who fills a small room is busy and gets a larger one; who has had a long request must not
+    // keep its memory for life.
+    const bool fits = filled_ ? in_.size() >= busy_room : in_.size() <= busy_room;
+    if (!fits) {
+        in_ = std::string(busy_room, '\0');
+    }
+}
+
 void keeper_connection::read() {
     if (reading_ || ended_ || closing_ || is_full()) {
         return;
     }
     if (in_begin_ == in_end_) {
-        in_begin_ = in_end_ = 0;
+        fit_room();
     } else if (in_end_ == in_.size()) {
         std::memmove(in_.data(), in_.data() + in_begin_, in_end_ - in_begin_);
         in_end_ -= in_begin_;
@@ -111,7 +121,7 @@ void keeper_connection::read() {
 
 void keeper_connection::on_read(std::size_t size) {
     in_end_ += size;
-    const bool filled = in_end_ == in_.size();
+    filled_ = in_end_ == in_.size();
     if (!greeted_) {
         if (in_end_ < length_size) {
             read();
@@ -123,12 +133,6 @@ void keeper_connection::on_read(std::size_t size) {
         }
     }
     take_frames();
-    const bool fits = filled ? in_.size() >= busy_room : in_.size() <= busy_room;
-    if (!fits && in_begin_ == in_end_ && !reading_) {
-        in_.assign(busy_room, '\0');
-        in_begin_ = in_end_ = 0;
-    }
-    read();
 }
 
 void keeper_connection::take_frames() {

@@ -65,6 +65,8 @@ public:
 
 private:
     void read();
+    /// Brings the room for reading, which is empty, to the size that the connection needs.
+    void fit_room();
     void on_read(std::size_t size);
     /// Handles the whole frames that have arrived.
     void take_frames();
@@ -80,6 +82,7 @@ private:
     std::string in_;  ///< its size is its room; bytes from in_begin_ to in_end_ are unread
     std::size_t in_begin_ = 0;
     std::size_t in_end_ = 0;
+    bool filled_ = false;  ///< the last read took all the room there was
     std::string pending_;
     std::string sending_;
     bool greeted_ = false;  ///< the first four bytes have been looked at

@@ -4,13 +4,18 @@
 
 #include "runtime/sim/world.hpp"
 #include "zookeeper/client.hpp"
+#include "zookeeper/keeper_connection.hpp"
 #include "zookeeper/protocol.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace muster::zookeeper {
@@ -91,6 +96,92 @@ private:
     std::unique_ptr<runtime::operation> dial_;
     std::unique_ptr<runtime::stream> stream_;
 };
+
+/// A stream that hands out what a test gives it, and shows how much room each read had.
+class fed_stream final : public runtime::stream {
+public:
+    void read_some(std::span<char> into, callback<result<std::size_t>> done) override {
+        rooms.push_back(into.size());
+        into_ = into;
+        done_ = std::move(done);
+    }
+    void write(std::string_view, callback<result<void>>) override {}
+    void close() override {}
+    [[nodiscard]] runtime::endpoint local() const override { return {"10.0.0.1", 2181}; }
+    [[nodiscard]] runtime::endpoint remote() const override { return {"10.0.0.2", 999}; }
+    void set_user_timeout(std::chrono::milliseconds) override {}
+
+    void feed(std::string_view bytes) {
+        while (!bytes.empty()) {
+            const std::size_t some = std::min(bytes.size(), into_.size());
+            std::copy_n(bytes.data(), some, into_.data());
+            bytes.remove_prefix(some);
+            std::exchange(done_, nullptr)(some);
+        }
+    }
+    std::vector<std::size_t> rooms;
+
+private:
+    std::span<char> into_;
+    callback<result<std::size_t>> done_;
+};
+
+class frame_counter final : public connection_owner {
+public:
+    void on_frame(connection_id, std::string_view bytes) override { sizes.push_back(bytes.size()); }
+    bool on_word(connection_id, std::string_view) override { return false; }
+    void on_pending(connection_id) override {}
+    void on_end(connection_id) override {}
+    std::vector<std::size_t> sizes;
+};
+
+std::string frame_of(std::size_t size) {
+    std::string bytes;
+    jute_writer{bytes}.text(std::string(size, 'x'));
+    return bytes;
+}
+
+TEST(keeper_connections, give_back_the_room_of_a_long_request) {
+    frame_counter owner;
+    auto stream = std::make_unique<fed_stream>();
+    fed_stream& fed = *stream;
+    keeper_connection link{1, std::move(stream), {}, owner};
+    link.start();
+    fed.feed(frame_of(0xfffff));
+    fed.feed(frame_of(8));
+    fed.feed(frame_of(8));
+    EXPECT_EQ(owner.sizes, (std::vector<std::size_t>{0xfffff, 8, 8}));
+    EXPECT_EQ(fed.rooms.back(), std::size_t{128} << 10U);
+}
+
+TEST(keeper_connections, read_a_busy_client_in_large_pieces) {
+    frame_counter owner;
+    auto stream = std::make_unique<fed_stream>();
+    fed_stream& fed = *stream;
+    keeper_connection link{1, std::move(stream), {}, owner};
+    link.start();
+    EXPECT_EQ(fed.rooms.back(), std::size_t{4} << 10U);
+    std::string many;
+    for (int i = 0; i < 8; ++i) {
+        many += frame_of(508);
+    }
+    fed.feed(many);
+    EXPECT_EQ(owner.sizes.size(), 8U);
+    EXPECT_EQ(fed.rooms.back(), std::size_t{128} << 10U);
+}
+
+TEST(keeper_connections, take_a_request_of_the_limit_and_not_a_byte_more) {
+    frame_counter owner;
+    auto stream = std::make_unique<fed_stream>();
+    fed_stream& fed = *stream;
+    keeper_connection link{1, std::move(stream), {}, owner};
+    link.start();
+    fed.feed(frame_of(0xfffff));
+    EXPECT_EQ(owner.sizes, (std::vector<std::size_t>{0xfffff}));
+    const std::size_t reads = fed.rooms.size();
+    fed.feed(std::string{"\0\x10\0\0", 4});
+    EXPECT_EQ(fed.rooms.size(), reads) << "it is over";
+}
 
 class keeper_test : public testing::Test {
 protected:
@@ -315,6 +406,37 @@ TEST_F(keeper_test, serves_our_client_and_lets_it_come_back) {
     ASSERT_TRUE(is(session_state::expired));
 }
 
+TEST_F(keeper_test, serves_our_client_over_ipv6) {
+    run(server_loop, [&] {
+        keeper_options options;
+        options.listen = runtime::endpoint{"::1", 2181};
+        auto made = keeper::start(server_loop, options);
+        ASSERT_TRUE(made) << made.error().text;
+        served = std::move(*made);
+    });
+    const auto neighbour = server.make_loop("neighbour");
+    std::vector<session_change> changes;
+    std::unique_ptr<client> near;
+    std::string text;
+    run(neighbour, [&] {
+        client_options options;
+        options.servers = connect_string::parse("[::1]:2181/").value();
+        near = client::start(
+            neighbour, options, [&](const session_change& change) { changes.push_back(change); });
+    });
+    ASSERT_TRUE(net.run_until([&] { return !changes.empty(); }, net.now() + 10s));
+    EXPECT_EQ(changes[0].state, session_state::connected);
+    EXPECT_EQ(changes[0].server.text(), "[::1]:2181");
+    run(neighbour, [&] {
+        near->four_letter("cons", neighbour->now() + 1s, [&](result<std::string> got) {
+            text = got.value_or("");
+        });
+    });
+    net.run_for(50ms);
+    EXPECT_NE(text.find("/[::1]:"), std::string::npos) << text;
+    run(neighbour, [&] { near.reset(); });
+}
+
 TEST_F(keeper_test, a_client_is_served_by_a_keeper_that_was_started_again) {
     serve();
     std::vector<session_change> changes;
@@ -339,6 +461,27 @@ TEST_F(keeper_test, a_client_is_served_by_a_keeper_that_was_started_again) {
         },
         net.now() + 30s));
     EXPECT_TRUE(changes.back().is_new);
+}
+
+TEST_F(keeper_test, a_keeper_that_was_stopped_waits_for_all_even_while_others_come) {
+    serve();
+    plain_peer& one = dial();
+    plain_peer& two = dial();
+    in_loop([&] { one.greet(4000); });
+    in_loop([&] { two.greet(4000); });
+    server.pause();
+    net.run_for(10s);
+    server.resume();
+    // A newcomer first, and then the pings of the two, 20 ms apart.
+    const std::string ping{"\0\0\0\x08\xff\xff\xff\xfe\0\0\0\x0b", 12};
+    dial();
+    in_loop([&] { one.say(ping); });
+    net.run_for(15ms);
+    in_loop([&] { two.say(ping); });
+    net.run_for(1s);
+    EXPECT_FALSE(one.is_over);
+    EXPECT_FALSE(two.is_over);
+    EXPECT_EQ(served->connections(), 3U);
 }
 
 TEST_F(keeper_test, a_keeper_that_was_stopped_reads_before_it_judges) {

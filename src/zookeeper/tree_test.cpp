@@ -270,6 +270,40 @@ TEST(access, digests_are_those_of_the_original) {
     EXPECT_EQ(digest_id("ann:secret"), "ann:7RJfAeIvrl4zdj6sS2fXrQHDvHM=");
 }
 
+TEST(access, an_acl_is_stored_without_repetitions_however_many_there_are) {
+    acl wanted;
+    for (int i = 0; i < 60'000; ++i) {
+        wanted.push_back({i % 4, "world", "anyone"});
+    }
+    EXPECT_EQ(resolve_acl(wanted, {}).value().size(), 4U);
+}
+
+TEST(access, an_acl_over_the_bounds_is_refused) {
+    acl wanted;
+    for (std::size_t i = 0; i < most_acl_entries; ++i) {
+        wanted.push_back({perm::read, "digest", "u" + std::to_string(i) + ":x"});
+    }
+    EXPECT_EQ(resolve_acl(wanted, {}).value().size(), most_acl_entries);
+    wanted.push_back({perm::read, "digest", "one:more"});
+    EXPECT_EQ(resolve_acl(wanted, {}).error(), zk_error::invalid_acl);
+    const acl large{{perm::read, "digest", std::string(most_acl_bytes, 'u') + ":x"}};
+    EXPECT_EQ(resolve_acl(large, {}).error(), zk_error::invalid_acl);
+}
+
+TEST(access, entries_of_scheme_auth_do_not_multiply_past_the_bounds) {
+    std::vector<identity> who;
+    for (int i = 0; i < 64; ++i) {
+        who.push_back({"digest", "u" + std::to_string(i) + ":x"});
+    }
+    acl wanted;
+    for (int i = 0; i < 50'000; ++i) {
+        wanted.push_back({i, "auth", ""});
+    }
+    EXPECT_EQ(resolve_acl(wanted, who).error(), zk_error::invalid_acl);
+    wanted.resize(4);
+    EXPECT_EQ(resolve_acl(wanted, who).value().size(), 256U);
+}
+
 TEST(access, addresses_match_by_prefix) {
     const acl near{{perm::read, "ip", "10.1.0.0/16"}};
     EXPECT_TRUE(permits(near, perm::read, std::vector<identity>{{"ip", "10.1.2.3"}}));
