@@ -173,6 +173,36 @@ TEST_F(member_test,
     EXPECT_EQ(*asked, 0);
 }
 
+TEST_F(member_test, a_request_may_be_deleted_while_a_planner_runs) {
+    start_keeper();
+    node& a = start("a");
+    ASSERT_TRUE(wait([&] { return a.app->leads; }));
+    on(a, [&](node& at) {
+        at.self->serve("days", list_of_names(), at.app, all_to_the_last(std::make_shared<int>(0)));
+    });
+    ASSERT_TRUE(change(a, "days", "monday", true));
+    ASSERT_TRUE(wait_owned(a, "days", 1));
+    a.offloads = false;
+    const auto made =
+        write({zookeeper::create_op{.path = where.commands() + "/by-hand-",
+                                    .data = encode_command({.kind = command_kind::add_partition,
+                                                            .resource = "days",
+                                                            .partition = "tuesday",
+                                                            .member = {},
+                                                            .outcome = std::nullopt}),
+                                    .mode = zookeeper::create_mode::persistent_sequential}});
+    ASSERT_TRUE(wait([&] { return !a.offloaded.empty(); }, 500ms));
+    write({zookeeper::remove_op{made.value.at(0).path}});
+    net.run_for(50ms);
+    on(a, [](node& at) {
+        at.offloads = true;
+        for (task_fn& job : std::exchange(at.offloaded, {})) {
+            job();
+        }
+    });
+    EXPECT_TRUE(wait_owned(a, "days", 2)) << "it was done all the same";
+}
+
 TEST_F(member_test, a_leader_that_suspects_itself_leaves_the_leading_to_others) {
     start_keeper();
     node& a = start("a", {{"work", hash_of(4)}});

@@ -110,6 +110,27 @@ TEST_F(lease_agent_test, goes_on_to_the_next_server_while_quorum_writes_stay_una
     }
 }
 
+TEST_F(lease_agent_test, lapses_at_once_where_a_smaller_timeout_was_over_before_it_was_told) {
+    words = {alone};
+    settings.allow_unsafe_session_timeout = true;
+    start(8s);
+    net.run_for(500ms);
+    ASSERT_EQ(began, 1);
+    zookeeper::scripted_server::peer* slow = nullptr;
+    server.on_greeting = [&](zookeeper::scripted_server::peer& who, const auto&) {
+        slow = &who;
+        return true;
+    };
+    ASSERT_TRUE(net.run_until([&] { return slow != nullptr; }, net.now() + 3s));
+    net.run_for(900ms);
+    ASSERT_EQ(lapsed, 0);
+    const auto later = server_host.make_loop("later");
+    later->post([&] { server.welcome(*slow, 1000, 0x77); });
+    ASSERT_TRUE(net.run_until([&] { return attached.size() == 2; }, net.now() + 1s));
+    net.run_for(1ms);
+    EXPECT_EQ(lapsed, 1);
+}
+
 TEST_F(lease_agent_test, asks_a_server_again_that_said_nothing_or_does_not_serve_yet) {
     words = {"", starting, alone};
     start(8s);
