@@ -87,6 +87,8 @@ public:
     void retire();
     /// The last step of the lifecycle, irrevocable.
     void left();
+    /// Everything was handed over by plans: its status says that it left. Whether that is so.
+    bool say_left();
     [[nodiscard]] bool holds_anything() const;
     /// When what is held has to have stopped at the latest: the end of the last lease.
     [[nodiscard]] instant lease_end() const {

@@ -236,6 +236,14 @@ void incarnation::left() {
     step(lifecycle::left);
 }
 
+bool incarnation::say_left() {
+    if (!status_ || retired_ || state_ != lifecycle::draining || !lease_.may_act()) {
+        return false;  // What it had was not taken by a plan: others wait for its effects.
+    }
+    status_->say_last([](status_record& mine) { mine.state = lifecycle::left; });
+    return true;
+}
+
 bool incarnation::holds_anything() const {
     return std::ranges::any_of(holders_,
                                [](const auto& one) { return one.second.holds_anything(); });

@@ -10,6 +10,7 @@
 namespace muster::cluster {
 namespace {
 
+constexpr duration farewell = 20ms;      ///< between saying that it left and leaving
 constexpr duration close_patience = 2s;  ///< kept of a leave's deadline for ending the session
 
 class driver final : public member {
@@ -388,8 +389,16 @@ void driver::finish_leaving(bool handed_over) {
     }
     leave_timer_->cancel();
     const bool held = now_->holds_anything();
+    const bool said = handed_over && !held && now_->say_left();
     now_->left();
     now_->retire();
+    if (said) {
+        // The end of the session takes the status away, so the leader is given the time to read it:
+        // then it knows that nothing of this member goes on, and need not wait for its effects.
+        const instant soon = std::min(loop_->now() + farewell, leave_deadline_);
+        stop_timer_->set(std::max(loop_->now(), soon), life_.wrap([this] { end_session(true); }));
+        return;
+    }
     stop_then(leave_deadline_, [this, handed_over, held](bool stopped) {
         if (stopped) {
             end_session(handed_over || !held);

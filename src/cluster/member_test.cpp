@@ -126,6 +126,27 @@ TEST_F(member_test, a_server_that_grants_less_than_is_safe_is_refused_too) {
     EXPECT_EQ(a.self->state(), lifecycle::stranded);
 }
 
+// --- Leaving -------------------------------------------------------------------------------------
+
+TEST_F(member_test, who_leaves_in_order_delays_nobody_however_often_it_comes_and_goes) {
+    start_keeper();
+    specification spec = hash_of(6);
+    spec.handover_delay = milliseconds{500};
+    node& a = start("a", {{"work", spec}});
+    ASSERT_TRUE(wait([&] { return a.app->leads; }));
+    node& b = start("b", {{"work", spec}});
+    ASSERT_TRUE(wait_owned(b, "work", 3));
+    for (int i = 0; i < 8; ++i) {
+        node& c = start("c" + std::to_string(i), {{"work", spec}});
+        ASSERT_TRUE(wait_owned(c, "work", 2));
+        net.run_for(100ms);
+        on(c, [](node& at) { at.self->leave(at.control->now() + 5s, [](const result<void>&) {}); });
+        EXPECT_TRUE(wait([&] { return a.app->count("work") + b.app->count("work") == 6; }, 100ms))
+            << i;
+        net.run_for(50ms);
+    }
+}
+
 // --- Planners ------------------------------------------------------------------------------------
 
 /// Gives everything to the member with the last name, and counts how often it was asked.

@@ -282,6 +282,10 @@ private:
         }
         facts.gone = book_.gone;
         facts.gone_at = book_.gone_at;
+        std::erase_if(facts.gone_at, [&](const auto& one) {
+            const auto said = book_.last_said.find(one.first);
+            return said != book_.last_said.end() && said->second.state == lifecycle::left;
+        });
         facts.last_said = book_.last_said;
         choose_takers(name, facts);
         choose_names(name, resource, facts);

@@ -141,6 +141,12 @@ TEST(decide, who_had_let_go_before_its_end_delays_nobody) {
     EXPECT_EQ(owners_in(what.plans.at("work").next), std::vector{a});
 }
 
+TEST(decide, who_said_that_it_left_delays_nobody) {
+    leader_book book = after_the_end_of_b(false);
+    book.last_said[b].state = lifecycle::left;
+    EXPECT_EQ(owners_in(decided(book).plans.at("work").next), std::vector{a});
+}
+
 TEST(decide, who_had_not_let_go_before_its_end_is_waited_for_as_long_as_its_effects_may_last) {
     const leader_decision what = decided(after_the_end_of_b(false));
     EXPECT_FALSE(what.plans.contains("work"));

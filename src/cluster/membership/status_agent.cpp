@@ -20,6 +20,16 @@ void status_agent::change(const std::function<void(status_record&)>& edit) {
     }
 }
 
+void status_agent::say_last(const std::function<void(status_record&)>& edit) {
+    edit(wanted_);
+    muted_ = true;
+    at_.zk.set(at_.where.status(at_.self),
+               encode(wanted_),
+               zookeeper::any_version,
+               never,
+               [](const zookeeper::reply<zookeeper::stat>&) {});
+}
+
 void status_agent::write() {
     if (muted_ || writing_ || wanted_ == stored_) {
         return;

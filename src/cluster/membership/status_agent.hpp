@@ -22,6 +22,9 @@ public:
     /// Changes the wish; what is equal to what is stored is not written.
     void change(const std::function<void(status_record&)>& edit);
 
+    /// Says a last thing, at once and once, and nothing more.
+    void say_last(const std::function<void(status_record&)>& edit);
+
     /// Writes nothing from now on: the session is over.
     void mute() { muted_ = true; }
 

@@ -24,7 +24,7 @@ struct plan_facts {
     std::map<member_id, status_record> statuses;
     /// Members named in the plan of which both znodes were read as absent after the id was known.
     std::set<member_id> gone;
-    /// When each of `gone` was seen gone (for handover_delay).
+    /// When each of `gone` was seen gone, unless it had said that it left (for handover_delay).
     std::map<member_id, instant> gone_at;
     /// What those of `gone` had said last, as far as it was read: what had been released before the
     /// end was released cleanly, and is not waited for.

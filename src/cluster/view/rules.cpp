@@ -84,10 +84,14 @@ std::vector<view_member> admitted(const view_inputs& inputs) {
         }
         const view_member* then = find(inputs.before, id);
         const bool whole = seen.described && seen.status;
+        // In a moment it is gone, and that is the change to tell of.
+        const bool leaves = whole && seen.status->state == lifecycle::left;
         const bool marked = then != nullptr && then->drain;
         members.push_back({
             .id = id,
-            .state = whole ? seen.status->state : lifecycle::suspect,
+            .state = leaves  ? (then != nullptr ? then->state : lifecycle::draining)
+                     : whole ? seen.status->state
+                             : lifecycle::suspect,
             .drain = (marked || inputs.drained.contains(id)) && !inputs.resumed.contains(id),
         });
     }
