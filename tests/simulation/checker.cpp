@@ -196,10 +196,6 @@ void checker::judge_delay(const witness& who, const std::string& key, const clus
                    ", which had not released it");
         }
     }
-    // Whoever is given something again has told what it stopped when its lease ended.
-    std::erase_if(holders_, [&](const auto& one) {
-        return one.second.stopped && one.second.who == mine.what().member;
-    });
     holders_[key] = {mine.what().member, false, std::nullopt};
 }
 
@@ -312,6 +308,7 @@ void checker::follow_members(const zookeeper::keeper_commit& what) {
     using zookeeper::event_type;
     const std::string places = where_.succession() + "/";
     const std::string members = where_.members() + "/";
+    const std::string statuses = where_.statuses() + "/";
     for (const auto& change : what.changes) {
         if (change.path.starts_with(places)) {
             const auto place = cluster::parse_succession(change.path.substr(places.size()));
@@ -323,6 +320,12 @@ void checker::follow_members(const zookeeper::keeper_commit& what) {
                     robbed_[place->id] = now_();
                 }
             }
+        } else if (change.path.starts_with(statuses) && change.what == event_type::data_changed) {
+            // It tells, with whatever else it says, what it stopped when its lease ended.
+            const auto id = member_id::parse(change.path.substr(statuses.size()));
+            std::erase_if(holders_, [&](const auto& one) {
+                return id && one.second.stopped && one.second.who == *id;
+            });
         } else if (change.path.starts_with(members) && change.what == event_type::deleted) {
             const auto id = member_id::parse(change.path.substr(members.size()));
             for (auto& [key, held] : holders_) {
