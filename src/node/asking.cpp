@@ -247,6 +247,7 @@ void asking::woken_by_timer() {
 
 void asking::woken() {
     resource_->room(worker_).leave(ticket_);
+    timer_->cancel();  // Of the pause: it must not send again what is under way by then.
     pauses_ = 0;
     attempt();
 }

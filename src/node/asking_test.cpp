@@ -226,6 +226,20 @@ TEST_F(asking_an_owner,
     EXPECT_EQ(outcome(), "not_found");
 }
 
+TEST_F(asking_an_owner, once_woken_is_not_sent_again_by_the_pause_that_it_was_woken_from) {
+    plan(7, bob);
+    node->net->by[bob] = [](const ask_envelope&) { return said(ask_end::not_owner); };
+    ask();
+    node->in.run_for(200ms);  // The pauses are 50 ms long by now.
+    asked.clear();
+    node->net->by[cid] = [](const ask_envelope&) -> std::optional<result<std::string>> {
+        return std::nullopt;  // It is slow to answer.
+    };
+    plan(8, cid);
+    node->in.run_for(1s);
+    EXPECT_EQ(asked, (asks{{cid, 8}}));
+}
+
 TEST_F(asking_an_owner, is_never_repeated_after_it_may_have_run) {
     for (const errc code : {errc::outcome_unknown, errc::timed_out, errc::incompatible}) {
         answers.clear();
