@@ -44,6 +44,12 @@ public:
     virtual void release(std::shared_ptr<right> mine, callback<> done) = 0;
     /// The right ended with the lease: stop at once; otherwise as `release`.
     virtual void revoke(std::shared_ptr<right> mine, callback<> done) = 0;
+    /// Asked after the lease end of what has not been done by then: whether code of the user's runs
+    /// under it at this moment. What merely waits for its turn does no harm.
+    [[nodiscard]] virtual bool still_runs(const right& mine) const {
+        static_cast<void>(mine);
+        return true;
+    }
 };
 
 /// Hears what happens to the member. Threads: control loop; it must not hold it up.

@@ -43,6 +43,7 @@ inline specification list_of_names() {
 class application final : public owner_host, public member_host {
 public:
     bool hangs = false;
+    bool runs = true;  ///< what hangs is code that runs, and does not merely wait for its turn
     std::map<std::string, std::shared_ptr<right>> owned;  ///< by "resource/partition"
     std::vector<callback<>> hanging;
     std::vector<std::string> stuck_on;
@@ -75,6 +76,8 @@ public:
     void revoke(std::shared_ptr<right> mine, callback<> done) override {
         release(std::move(mine), std::move(done));
     }
+
+    [[nodiscard]] bool still_runs(const right& /*mine*/) const override { return runs; }
 
     void became(member_id, milliseconds) override {}
     void stepped(lifecycle, lifecycle) override {}

@@ -48,6 +48,20 @@ TEST_F(member_test, what_hangs_when_a_member_leaves_is_still_reported_at_the_lea
     EXPECT_FALSE(a.self->holds_anything());
 }
 
+TEST_F(member_test, what_waits_for_its_turn_to_be_ended_is_not_stuck) {
+    start_keeper();
+    node& a = start("a", {{"work", hash_of(2)}});
+    ASSERT_TRUE(wait_owned(a, "work", 2));
+    a.app->hangs = true;
+    a.app->runs = false;
+    net.isolate(*a.machine);
+    ASSERT_TRUE(wait([&] { return a.app->hanging.size() == 2; }, 10s));
+    net.run_for(5s);
+    EXPECT_TRUE(a.app->stuck_on.empty());
+    a.app->runs = true;
+    EXPECT_TRUE(wait([&] { return a.app->stuck_on.size() == 2; }, 100ms));
+}
+
 // --- Names ---------------------------------------------------------------------------------------
 
 TEST_F(member_test, partitions_whose_names_need_encoding_move_and_are_removed_as_others) {

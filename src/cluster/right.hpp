@@ -61,6 +61,11 @@ public:
     [[nodiscard]] bool enter(instant now) noexcept;
     void leave() noexcept;
 
+    /// Whether an effect is under way.
+    [[nodiscard]] bool in_use() const noexcept {
+        return (word_.load(std::memory_order_acquire) & ~(closed_bit | armed_bit)) != 0;
+    }
+
     /// Ends the right for good: `valid` and `enter` are false from here on.
     void close() noexcept;
     /// Calls `idle` once the right is closed and no effect is under way, which may be at once; on

@@ -144,12 +144,18 @@ void partition_cell::make_next() {
         watch(setting_->acquire_deadline, &partition_cell::acquire_is_late);
         setting_->offload([self = shared_from_this(), mine = making_->mine]() mutable {
             result<std::shared_ptr<partition_object>> got;
-            try {
-                got = self->setting_->make(
-                    ownership{std::make_shared<held_right>(std::move(mine), self->setting_)});
-            } catch (...) {
-                got = std::unexpected(escaped(std::current_exception()));
+            self->running_code_.fetch_add(1, std::memory_order_acq_rel);
+            if (!mine->valid(self->setting_->platform->now())) {
+                got = fail(errc::fenced, self->title_ + ": the right ended before it could begin");
+            } else {
+                try {
+                    got = self->setting_->make(
+                        ownership{std::make_shared<held_right>(std::move(mine), self->setting_)});
+                } catch (...) {
+                    got = std::unexpected(escaped(std::current_exception()));
+                }
             }
+            self->running_code_.fetch_sub(1, std::memory_order_acq_rel);
             auto* const cell = self.get();
             cell->in_turn([cell, got = std::move(got)]() mutable { cell->made(std::move(got)); });
         });
@@ -279,7 +285,9 @@ void partition_cell::destroy(std::shared_ptr<partition_object> object, callback<
     destroying_ = true;
     setting_->offload_end(
         [self = shared_from_this(), object = std::move(object), done = std::move(done)]() mutable {
+            self->running_code_.fetch_add(1, std::memory_order_acq_rel);
             object.reset();
+            self->running_code_.fetch_sub(1, std::memory_order_acq_rel);
             auto* const cell = self.get();
             cell->in_turn([cell, done = std::move(done)]() mutable {
                 cell->destroying_ = false;

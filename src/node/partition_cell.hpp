@@ -80,6 +80,11 @@ public:
     void post(std::move_only_function<void()> job) override;
 
     void acquire(std::shared_ptr<cluster::right> mine, callback<result<void>> done);
+    /// Any thread: whether a constructor or destructor of the user's has begun and not ended; a
+    /// handler runs inside a guard of the right.
+    [[nodiscard]] bool runs_code() const noexcept {
+        return running_code_.load(std::memory_order_acquire) > 0;
+    }
     /// `by_lease`: the right ended with the lease, not by a plan.
     void stop(std::shared_ptr<cluster::right> mine, bool by_lease, callback<> done);
     void call(partition_call one);
@@ -122,6 +127,7 @@ private:
     const std::string title_;
     std::shared_ptr<runtime::loop> worker_;
     std::shared_ptr<const cell_setting> setting_;
+    std::atomic<int> running_code_{0};
     // On the worker only:
     std::optional<holding> now_;
     std::deque<wanted> next_;  ///< acquires that wait for the last stop

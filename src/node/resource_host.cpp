@@ -220,6 +220,12 @@ void resource_host::revoke(std::shared_ptr<cluster::right> mine, callback<> done
     stop(mine, true, std::move(done));
 }
 
+bool resource_host::still_runs(const cluster::right& mine) const {
+    const auto known = cells_.read();
+    const auto found = known->find(cell_key(mine.what().partition, mine.what().slot));
+    return found != known->end() && found->second->runs_code();
+}
+
 void resource_host::plan_read(std::shared_ptr<const cluster::plan_snapshot> now) {
     plan_.replace(now);
     wake_waiting();

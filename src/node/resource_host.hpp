@@ -86,6 +86,7 @@ public:
     void acquire(std::shared_ptr<cluster::right> mine, callback<result<void>> done) override;
     void release(std::shared_ptr<cluster::right> mine, callback<> done) override;
     void revoke(std::shared_ptr<cluster::right> mine, callback<> done) override;
+    [[nodiscard]] bool still_runs(const cluster::right& mine) const override;
 
     void plan_read(std::shared_ptr<const cluster::plan_snapshot> now);
     /// A newer plan or view: who waits looks again.

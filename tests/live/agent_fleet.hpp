@@ -88,6 +88,9 @@ public:
 
     /// "127.0.0.1:4001"; "" if it did not say before `limit` that it serves.
     [[nodiscard]] std::string address(std::chrono::milliseconds limit);
+    /// Stands still, as a server that a network has swallowed.
+    void pause() { process_->pause(); }
+    void resume() { process_->resume(); }
 
 private:
     std::filesystem::path directory_;

@@ -34,6 +34,21 @@ struct shelf {
     using handles = muster::requests<put, get>;
 };
 
+/// A partition that does nothing, of which a node may own very many.
+struct count_me {
+    using reply = void;
+    std::string key;
+};
+struct counted {
+    using handles = muster::requests<count_me>;
+    counted() { ++living; }
+    ~counted() { --living; }
+    counted(const counted&) = delete;
+    counted& operator=(const counted&) = delete;
+    void on(const count_me& /*what*/) const {}
+    static inline std::atomic<int> living{0};
+};
+
 struct sleep_for_ms {
     using reply = std::string;
     std::string key;
@@ -123,6 +138,27 @@ std::set<std::string> owners(const resource<shelf>& shelves) {
         partitions.insert(where->partition);
     }
     return partitions.size() == 64 ? names : std::set<std::string>{};
+}
+
+/// A loss of ZooKeeper is no fault of the program: it must let go in time of however much it has,
+/// and not be taken for stuck because that takes a while.
+TEST_F(nodes_on_a_keeper, let_go_of_very_many_partitions_at_the_lease_end_and_take_them_again) {
+    constexpr int many = 10'000;
+    log_book log;
+    application program;
+    program.log = log.pen();
+    {
+        node one{settings("many", "a", servers), program};
+        const auto all = one.serve<counted>("counted", by_hash{.partitions = many});
+        ASSERT_TRUE(one.start());
+        ASSERT_TRUE(until([] { return counted::living == many; }, 60s)) << log.all();
+        keeper->pause();
+        EXPECT_TRUE(until([] { return counted::living == 0; }, 30s)) << counted::living;
+        keeper->resume();
+        EXPECT_TRUE(until([] { return counted::living == many; }, 60s)) << log.all();
+        EXPECT_FALSE(log.has("partition.stuck")) << log.all();
+    }
+    EXPECT_EQ(counted::living, 0);
 }
 
 TEST_F(nodes_on_a_keeper, run_the_program_of_23_lines_three_times_and_lose_one) {

@@ -11,6 +11,7 @@ namespace muster::cluster {
 namespace {
 constexpr duration first_back_off = 500ms;  ///< after a failed acquire
 constexpr duration longest_back_off = 30s;
+constexpr duration stuck_again = 10ms;  ///< how often what waits to be ended is looked at
 }  // namespace
 
 holder_agent::holder_agent(const session_context& at,
@@ -76,13 +77,26 @@ void holder_agent::lease_lapsed(instant end) {
     // A process that was stopped itself past the end still gives its handlers what the margin
     // gives others.
     const instant patience = at_.loop.now() + at_.settings.lease.margin;
-    stuck_timer_->set(std::max(end, patience), life_.wrap([this] {
-        for (auto& [number, one] : rights_) {
-            if (one.stop_by_lease && !std::exchange(one.late_reported, true)) {
-                stuck_(one.mine->what());
-            }
+    stuck_timer_->set(std::max(end, patience), life_.wrap([this] { look_for_stuck(); }));
+}
+
+/// Stuck is what still acts, not what merely waits for its turn to be ended.
+void holder_agent::look_for_stuck() {
+    bool waits = false;
+    for (auto& [number, one] : rights_) {
+        if (!one.stop_by_lease || one.late_reported) {
+            continue;
         }
-    }));
+        if (one.mine->in_use() || host_->still_runs(*one.mine)) {
+            one.late_reported = true;
+            stuck_(one.mine->what());
+        } else {
+            waits = true;
+        }
+    }
+    if (waits) {
+        stuck_timer_->set(at_.loop.now() + stuck_again, life_.wrap([this] { look_for_stuck(); }));
+    }
 }
 
 void holder_agent::handler_failed(const right::identity& what) {
@@ -106,20 +120,45 @@ void holder_agent::status_written(const status_record& now) {
 }
 
 void holder_agent::feed(const holder_event& seen) {
-    queue_.push_back(seen);
-    if (std::exchange(feeding_, true)) {
-        return;  // An action led to another event: taken in order, after this one.
+    if (feeding_) {
+        queue_.push_back(seen);  // An action led to another event: taken in order, after this one.
+        return;
     }
-    while (!queue_.empty()) {
-        const holder_event next = std::move(queue_.front());
-        queue_.erase(queue_.begin());
-        holder_step step = advance(std::move(state_), next);
+    feed_all({&seen, 1});
+}
+
+void holder_agent::feed_all(std::span<const holder_event> seen) {
+    feeding_ = true;
+    holder_step step = advance(std::move(state_), seen);
+    for (;;) {
         state_ = std::move(step.next);
         for (const holder_action& asked : step.actions) {
             std::visit([this](const auto& one) { perform(one); }, asked);
         }
+        if (queue_.empty()) {
+            break;
+        }
+        const holder_event next = std::move(queue_.front());
+        queue_.pop_front();
+        step = advance(std::move(state_), next);
     }
     feeding_ = false;
+}
+
+/// Handlers end in crowds: those that end within one turn of the loop are taken together.
+void holder_agent::feed_soon(holder_event ended) {
+    ended_.push_back(std::move(ended));
+    if (ended_.size() == 1) {
+        at_.owner->post(life_.wrap([this] { feed_ended(); }));
+    }
+}
+
+void holder_agent::feed_ended() {
+    const auto all = std::exchange(ended_, {});
+    feed_all(all);
+    if (rights_.empty()) {
+        emptied_();
+    }
 }
 
 void holder_agent::perform(const begin_acquire& asked) {
@@ -134,16 +173,21 @@ void holder_agent::perform(const begin_acquire& asked) {
     one.key = entry_key(asked.what.partition, asked.what.slot);
     one.fence = asked.what.fence;
     const auto mine = one.mine;
+    numbers_.emplace(std::pair{one.key, one.fence}, number);
     rights_.emplace(number, std::move(one));
     host_->acquire(
         mine, on_loop([this, number](const result<void>& outcome) { started(number, outcome); }));
 }
 
 std::map<std::uint64_t, holder_agent::given>::iterator holder_agent::find(const held_entry& what) {
-    const std::string key = entry_key(what.partition, what.slot);
-    return std::ranges::find_if(rights_, [&](const auto& item) {
-        return item.second.key == key && item.second.fence == what.fence;
-    });
+    const auto known = numbers_.find({entry_key(what.partition, what.slot), what.fence});
+    return known == numbers_.end() ? rights_.end() : rights_.find(known->second);
+}
+
+void holder_agent::forget(std::uint64_t number) {
+    const auto found = rights_.find(number);
+    numbers_.erase({found->second.key, found->second.fence});
+    rights_.erase(found);
 }
 
 void holder_agent::perform(const begin_release& asked) {
@@ -181,7 +225,7 @@ void holder_agent::started(std::uint64_t number, const result<void>& outcome) {
         begin_stop(number, one);
     } else {
         back_offs_.erase(ended.key);
-        feed(ended);
+        feed_soon(ended);
     }
 }
 
@@ -227,15 +271,12 @@ void holder_agent::stopped_part(std::uint64_t number, bool handler) {
     (handler ? one.handler_stopped : one.idle) = true;
     if (one.handler_stopped && one.idle) {
         const given was = one;
-        rights_.erase(found);
+        forget(number);
         if (was.failed && !was.stop_wanted) {
             forget_failure_later(was.key, was.fence);
-            feed(acquire_ended{was.key, was.fence, false});
+            feed_soon(acquire_ended{was.key, was.fence, false});
         } else {
-            feed(release_ended{was.key, was.fence});
-        }
-        if (rights_.empty()) {
-            emptied_();
+            feed_soon(release_ended{was.key, was.fence});
         }
     }
 }

@@ -11,10 +11,13 @@
 #include "cluster/right.hpp"
 #include "cluster/session_context.hpp"
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace muster::cluster {
@@ -45,7 +48,7 @@ public:
     void status_written(const status_record& now);
 
     /// Acting, starting or stopping anything?
-    [[nodiscard]] bool holds_anything() const { return !rights_.empty(); }
+    [[nodiscard]] bool holds_anything() const { return !rights_.empty() || !ended_.empty(); }
     [[nodiscard]] const holder_state& state() const { return state_; }
     [[nodiscard]] const specification& spec() const { return spec_; }
 
@@ -65,6 +68,11 @@ private:
     };
 
     void feed(const holder_event& seen);
+    void feed_all(std::span<const holder_event> seen);
+    void feed_soon(holder_event ended);
+    void feed_ended();
+    void look_for_stuck();
+    void forget(std::uint64_t number);
     void perform(const begin_acquire& asked);
     void perform(const begin_release& asked);
     void perform(const revoke& asked);
@@ -94,6 +102,7 @@ private:
     std::function<void()> emptied_;  ///< the last right has ended
     holder_state state_;
     std::map<std::uint64_t, given> rights_;
+    std::map<std::pair<std::string, plan_number>, std::uint64_t> numbers_;  ///< by key and fence
     std::uint64_t next_number_ = 1;
     std::map<member_id, std::uint64_t> watched_;  ///< how often read: only the last watch counts
     struct back_off {
@@ -102,7 +111,8 @@ private:
     };
     std::map<std::string, back_off> back_offs_;  ///< by entry key, since its last good start
     bool feeding_ = false;
-    std::vector<holder_event> queue_;
+    std::deque<holder_event> queue_;
+    std::vector<holder_event> ended_;  ///< of handlers, since the last turn
     std::unique_ptr<runtime::timer> stuck_timer_;
     life_guard life_;
 };

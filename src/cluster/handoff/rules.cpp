@@ -311,8 +311,14 @@ void handler::tell() {
 }  // namespace
 
 holder_step advance(holder_state now, const holder_event& seen) {
+    return advance(std::move(now), {&seen, 1});
+}
+
+holder_step advance(holder_state now, std::span<const holder_event> seen) {
     handler here{std::move(now)};
-    std::visit([&](const auto& event) { here.on(event); }, seen);
+    for (const holder_event& one : seen) {
+        std::visit([&](const auto& event) { here.on(event); }, one);
+    }
     return here.finish();
 }
 

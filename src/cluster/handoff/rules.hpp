@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -136,5 +137,8 @@ struct holder_step {
 /// member in `waits` with a fence above what is published, or something drained, failed or was
 /// revoked. A plan with a number not above the newest read is ignored.
 [[nodiscard]] holder_step advance(holder_state now, const holder_event& seen);
+/// The same for what happened at once, such as the ends of many handlers: what follows is found in
+/// one pass over all that is held, not in one for each.
+[[nodiscard]] holder_step advance(holder_state now, std::span<const holder_event> seen);
 
 }  // namespace muster::cluster
