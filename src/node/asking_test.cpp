@@ -113,6 +113,7 @@ protected:
         for (const auto& loop : node->loops) {
             loop->stop();
         }
+        node->net->open.clear();  // What is never answered holds those who ask.
         resource->shut();
     }
     void plan(std::int64_t number, member_id owner) {
