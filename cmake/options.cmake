@@ -16,11 +16,14 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 # Everything a user may start stands in one folder; tests stand in another (room.cmake).
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 
-# The name of the build folder stays out of ccache's key, so that one compilation serves every
-# build folder that uses the same flags.
+# The names of the build folder and of the clone stay out of ccache's key, so that one compilation
+# serves every build folder and every clone that uses the same flags.
 find_program(MUSTER_CCACHE ccache)
 if(MUSTER_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
-    set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_NOHASHDIR=1 "${MUSTER_CCACHE}")
+    set(
+        CMAKE_CXX_COMPILER_LAUNCHER
+        env CCACHE_NOHASHDIR=1 "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" "${MUSTER_CCACHE}"
+    )
     set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 
