@@ -74,7 +74,7 @@ public:
     virtual ~process_room() = default;
     [[nodiscard]] virtual const pid& own() const noexcept = 0;
     [[nodiscard]] virtual const std::shared_ptr<router>& home() const noexcept = 0;
-    [[nodiscard]] virtual pid pid_of(const local_ref& sender) const = 0;
+    [[nodiscard]] virtual pid sender_of(const parcel& one) const = 0;
 
     /// Begins to wait for a message of one of `types`; whether there is an outcome already.
     [[nodiscard]] virtual bool begin_wait(std::span<const message_type* const> types,
@@ -115,7 +115,7 @@ public:
             if (!one) {
                 return answer{std::unexpect, std::move(why)};
             }
-            auto sender = room_->pid_of(one->from);
+            auto sender = room_->sender_of(*one);
             return open<Messages...>(std::move(one), std::move(sender));
         }
     }

@@ -15,6 +15,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -40,8 +41,9 @@ public:
 
     void send_request(std::string_view body, instant deadline, reply_fn done);
     void send_frame(frame_type type, std::uint64_t id, std::string_view body);
-    /// Whole frames, `count` of them; `frames` is left empty.
-    void send_frames(std::string& frames, std::uint64_t count);
+    /// Whole frames, `count` of them; `frames` and `kept` are left empty. `kept` is what to keep of
+    /// those of free types.
+    void send_frames(std::string& frames, std::uint64_t count, std::vector<posted>& kept);
 
     /// Any thread. `body` is of a reply or failure to request `id`.
     void answer(std::uint64_t id, frame_type type, std::string_view body);
@@ -78,8 +80,9 @@ private:
     void judge_answer(const hello& theirs);
     [[nodiscard]] const char* mismatch(const hello& theirs) const;
     void refuse(errc code, std::string text, bool duplicate = false);
-    void open(member_id peer_id);
+    void open(const hello& theirs);
     void broken(std::string_view why);
+    void take_confirm(std::uint64_t count);
 
     void flush();
     void flush_later();
@@ -121,6 +124,10 @@ private:
     bool writing_ = false;
     bool flush_posted_ = false;
     std::uint64_t frames_out_ = 0;
+    std::deque<posted> unconfirmed_;  ///< Frames of free types, oldest first.
+    std::uint64_t taken_ = 0;         ///< Frames of free types taken and not confirmed yet.
+    std::string peer_name_;
+    member_id peer_life_;
     std::atomic<std::size_t> backlog_{0};
 
     reply_slots pending_;

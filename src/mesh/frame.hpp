@@ -11,6 +11,7 @@
 #include "muster/error.hpp"
 #include "muster/ids.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -36,6 +37,7 @@ enum class frame_type : std::uint8_t {
     request = 6,  ///< Body: remaining time in microseconds (4 bytes), then the request.
     reply = 7,    ///< `id` is the request's.
     failure = 8,  ///< The same, and the body is a `failure_note`.
+    confirm = 9,  ///< So many more frames of free types, `id`, have been taken.
 };
 inline constexpr std::uint8_t first_free_type = 64;
 
@@ -56,6 +58,13 @@ void append_frame(std::string& out,
                   std::string_view body,
                   std::string_view lead = {},
                   std::uint8_t flags = 0);
+
+/// What its sender keeps of a frame of a free type until it is confirmed.
+struct posted {
+    std::uint8_t type = 0;
+    std::array<char, 32> note{};
+};
+[[nodiscard]] posted note_of(std::uint8_t type, std::string_view body) noexcept;
 
 enum class parsed : std::uint8_t { whole, partial, broken };
 
@@ -81,6 +90,8 @@ struct hello {
     /// dials in spite of, it has lost.
     std::uint64_t seen = 0;
     std::string nonce;  ///< Kept for authentication.
+    member_id life;     ///< Of the program that greets; empty where it does not say.
+    std::string name;   ///< Its member's.
 };
 
 /// Body of `refusal`.

@@ -90,8 +90,10 @@ void connection::judge(const hello& theirs) {
     // Ahead of what other threads may have handed to the link since the offer: that comes by a
     // task of its own.
     out_.append(preamble);
+    mine.life = core_.wanted().life;
+    mine.name = core_.wanted().name;
     append_frame(out_, frame_type::hello, 0, encode(mine));
-    open(theirs.self);
+    open(theirs);
 }
 
 void connection::judge_answer(const hello& theirs) {
@@ -107,7 +109,7 @@ void connection::judge_answer(const hello& theirs) {
                    ", where " + theirs.self.brief() + " answers now"});
         return;
     }
-    open(theirs.self);
+    open(theirs);
     if (!link->opened(shared_from_this())) {
         close({errc::unavailable, "the other side's connection is kept"});
     }

@@ -31,6 +31,10 @@ public:
         return core_->post(to, type, id, body);
     }
 
+    [[nodiscard]] std::size_t waiting_for(const peer& to) const override {
+        return core_->waiting_for(to);
+    }
+
     [[nodiscard]] counters count() const override {
         const mesh_core::tallies& now = core_->tally;
         return {now.connections,

@@ -153,6 +153,30 @@ result<void> mesh_core::post(const peer& to,
     return fail(errc::closed, "this node is leaving; nothing was sent");
 }
 
+std::size_t mesh_core::waiting_for(const peer& to) const {
+    std::shared_ptr<peer_link> link;
+    {
+        const std::shared_lock lock{directory_mutex_};
+        const auto found = links_.find(to.id);
+        link = found == links_.end() ? nullptr : found->second;
+    }
+    return link == nullptr ? 0 : link->backlog();
+}
+
+void mesh_core::tell_unconfirmed(const peer& to, const std::vector<posted>& frames) const {
+    if (settings_.unconfirmed && !stopped_) {
+        for (const posted& one : frames) {
+            settings_.unconfirmed(to, one.type, one.note);
+        }
+    }
+}
+
+void mesh_core::tell_lost(const member_id& id, const error& why) const {
+    if (settings_.lost && !stopped_ && !id.empty()) {
+        settings_.lost(id, why);
+    }
+}
+
 // --- Requests of the node to itself ------------------------------------------------------------
 
 void mesh_core::request_own(std::string body, instant deadline, reply_fn done) {
@@ -184,7 +208,12 @@ void mesh_core::run_own(std::size_t at, std::string body, instant deadline, repl
     if (deadline < before) {
         here.own_timer->set(deadline, [this, at] { expire_own(at); });
     }
-    handle({self(), body, deadline, responder{responder::impl::own(weak_from_this(), at, id)}});
+    handle({self(),
+            settings_.life,
+            settings_.name,
+            body,
+            deadline,
+            responder{responder::impl::own(weak_from_this(), at, id)}});
 }
 
 void mesh_core::answer_own(std::size_t at, std::uint64_t id, result<std::string> answer) {

@@ -47,6 +47,7 @@ public:
                                     std::uint8_t type,
                                     std::uint64_t id,
                                     std::string_view body);
+    [[nodiscard]] std::size_t waiting_for(const peer& to) const;
     void stop(task_fn done);
 
     // --- For connections and links -------------------------------------------------------------
@@ -60,6 +61,9 @@ public:
     [[nodiscard]] worker& worker_at(std::size_t index) { return *workers_[index]; }
     [[nodiscard]] std::uint64_t next_dial() { return next_dial_.fetch_add(1) + 1; }
     void handle(incoming request) { handler_(std::move(request)); }
+    /// Without a lock held.
+    void tell_unconfirmed(const peer& to, const std::vector<posted>& frames) const;
+    void tell_lost(const member_id& id, const error& why) const;
     void answer_own(std::size_t at, std::uint64_t id, result<std::string> answer);
 
     /// False when that address has too many handshakes under way.
