@@ -125,7 +125,9 @@ void ask_write(const way& by, const shared_batch& all, std::size_t number) {
     if (one.dated) {
         by.dates->ask<change_records>(one.where, one.adds, by.until, std::move(tell), changes);
     } else {
-        by.on->parties.ask<change_records>(one.where, changes).then(std::move(tell));
+        by.on->parties.within(time_left(by.until))
+            .ask<change_records>(one.where, changes)
+            .then(std::move(tell));
     }
 }
 
@@ -154,7 +156,9 @@ void ask_read(const way& by, const shared_batch& all, std::size_t number) {
     if (one.dated) {
         by.dates->ask<get_records>(one.where, one.adds, by.until, std::move(tell), names);
     } else {
-        by.on->parties.ask<get_records>(one.where, names).then(std::move(tell));
+        by.on->parties.within(time_left(by.until))
+            .ask<get_records>(one.where, names)
+            .then(std::move(tell));
     }
 }
 

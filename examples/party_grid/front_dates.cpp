@@ -7,6 +7,11 @@ namespace party_grid {
 
 using muster::errc;
 
+std::chrono::nanoseconds time_left(answer_by until) {
+    return std::max<std::chrono::nanoseconds>(until - std::chrono::steady_clock::now(),
+                                              std::chrono::milliseconds{1});
+}
+
 /// The keys of a `find`, told of when the last day has been answered. Each day writes into places
 /// of its own.
 struct date_finder::search {
@@ -62,7 +67,7 @@ void date_finder::find(std::vector<dated_key> keys,
     }
     all->left.store(all->days.size() + 1);
     for (auto& day : all->days) {
-        parties_.within(left(until))
+        parties_.within(time_left(until))
             .ask<place_dated>(day.name, day.wished, day.what)
             .then([self = shared_from_this(), all, &day](
                       muster::result<std::vector<std::string>> got) {
@@ -85,7 +90,7 @@ void date_finder::find(std::vector<dated_key> keys,
 
 void date_finder::add_again(const std::vector<std::string>& partitions, answer_by until) const {
     for (const std::string& one : partitions) {
-        dates_.within(left(until)).add(one).then([](const muster::result<void>& /*how*/) {});
+        dates_.within(time_left(until)).add(one).then([](const muster::result<void>& /*how*/) {});
     }
 }
 
@@ -109,12 +114,6 @@ void date_finder::learn(const std::string& day, const std::vector<std::string>& 
         const std::lock_guard lock{mutex_};
         cuts_.insert_or_assign(day, step_of(*one));
     }
-}
-
-/// Never nothing: what is asked with no time left ends at once, in an error that says so.
-std::chrono::nanoseconds date_finder::left(answer_by until) {
-    return std::max<std::chrono::nanoseconds>(until - std::chrono::steady_clock::now(),
-                                              std::chrono::milliseconds{1});
 }
 
 /// Placing and adding may be repeated at will, and come before any record is touched.

@@ -34,6 +34,8 @@ using ending = std::move_only_function<void(muster::result<Reply>)>;
 
 /// The time until which a request is to be answered.
 using answer_by = std::chrono::steady_clock::time_point;
+/// Never nothing: what is asked with no time left ends at once, in an error that says so.
+[[nodiscard]] std::chrono::nanoseconds time_left(answer_by until);
 
 /// Threads:  any; nothing blocks. Answers come on a thread of Muster's, or at once.
 /// Lifetime: held by the questions under way.
@@ -57,7 +59,7 @@ public:
         using reply = muster::detail::reply_of<Request>;
         const std::function<void(ending<reply>)> once =
             [self = shared_from_this(), partition, until, fields...](ending<reply> then) {
-                self->dates_.within(left(until))
+                self->dates_.within(time_left(until))
                     .template ask<Request>(partition, fields...)
                     .then(std::move(then));
             };
@@ -88,7 +90,7 @@ private:
                      answer_by until,
                      const std::function<void(ending<Reply>)>& once,
                      ending<Reply> tell) {
-        dates_.within(left(until))
+        dates_.within(time_left(until))
             .add(partition)
             .then([partition, once, tell = std::move(tell)](muster::result<void> how) mutable {
                 if (!how) {
@@ -107,7 +109,6 @@ private:
     /// Where the key is by what this member has learnt and read; nothing: ask the catalogue.
     [[nodiscard]] std::optional<std::string> known_here(std::string_view key) const;
     void learn(const std::string& day, const std::vector<std::string>& partitions);
-    [[nodiscard]] static std::chrono::nanoseconds left(answer_by until);
     [[nodiscard]] static muster::error nothing_done(const std::string& partition,
                                                     const muster::error& why);
 

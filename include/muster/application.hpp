@@ -52,9 +52,9 @@ struct application {
     std::function<void(const leadership&)> leadership_changed;
     /// Asked every second; `suspect`, or no answer for 10 s, makes others avoid this member.
     std::function<health()> check_health;
-    /// Receives every log line, one at a time and in order, on a thread that may block. Up to 10,000
-    /// lines wait for it; how many were lost beyond that a line `log.lost` says. Nothing: warnings
-    /// and errors go to stderr.
+    /// Receives every log line, one at a time and in order, on a thread that may block. Up to
+    /// 10,000 lines wait for it; how many were lost beyond that a line `log.lost` says. Nothing:
+    /// warnings and errors go to stderr.
     std::function<void(const log_line&)> log;
 };
 

@@ -241,9 +241,9 @@ result<view_record> decode(std::string_view text, std::string_view path) {
     }
     stored::reader in{path};
     view_record record;
-    record.number = in.to_number(in.needed(*object, "number"), "number", 0, most);
+    record.number = in.to_number(in.needed(*object, "number"), "number", 0, most_plan_number);
     record.leader = in.to_id(in.needed(*object, "leader"), "leader", true);
-    record.epoch = in.to_number(in.needed(*object, "epoch"), "epoch", 0, most);
+    record.epoch = in.to_number(in.needed(*object, "epoch"), "epoch", 0, most_plan_number);
     in.read(*object, "since", record.since_unix_ms, 0, most);
     for (const json::value& one :
          in.to_array(in.needed(*object, "members"), "members", stored::most_members)) {

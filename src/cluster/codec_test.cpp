@@ -72,7 +72,7 @@ TEST(codec, records_come_back_as_they_were) {
     EXPECT_EQ(back(status), status);
 
     view_record view;
-    view.number = 1LL << 60;
+    view.number = most_plan_number;
     view.leader = a;
     view.epoch = 77;
     view.members = {{.id = a, .state = lifecycle::online, .drain = true}, {.id = b}};
@@ -219,6 +219,14 @@ TEST(codec, impossible_values_are_refused) {  // rows 74, 123
     EXPECT_FALSE(back(view)) << "not in order";
     view.members = {{.id = a}, {.id = a}};
     EXPECT_FALSE(back(view)) << "one twice";
+
+    // Nothing a member makes a fence of may leave the room that a fence has for it.
+    view = {};
+    view.epoch = most_plan_number + 1;
+    EXPECT_FALSE(back(view)) << "an epoch beyond what a fence holds";
+    view = {};
+    view.number = most_plan_number + 1;
+    EXPECT_FALSE(back(view)) << "a number after which there would be no other";
 }
 
 TEST(codec, impossible_plans_are_refused) {  // rows 74, 79

@@ -1,18 +1,11 @@
 #include "cluster/incarnation.hpp"
 
-#include "base/check.hpp"
 #include "cluster/codec.hpp"
-#include "cluster/membership/rules.hpp"
 
 #include <algorithm>
 #include <utility>
 
 namespace muster::cluster {
-
-namespace {
-constexpr duration plan_patience = 1s;   ///< how long init waits for the first plans
-constexpr duration entropy_every = 60s;  ///< a lost watch event is healed by then
-}  // namespace
 
 incarnation::incarnation(std::shared_ptr<runtime::loop> loop,
                          zookeeper::client& zk,
@@ -31,7 +24,8 @@ incarnation::incarnation(std::shared_ptr<runtime::loop> loop,
              {.began = [this] { lease_began(); },
               .lapsed = [this] { lease_lapsed(); },
               .znodes_lost =
-                  [this](std::string why) { told_.over({errc::gone, std::move(why)}, false); }}},
+                  [this](std::string why) { told_.over({errc::gone, std::move(why)}, false); },
+              .unsafe = [this](const error& why) { told_.over(why, true); }}},
       init_timer_{loop->make_timer()},
       entropy_timer_{loop->make_timer()} {}
 
@@ -80,16 +74,15 @@ void incarnation::make_next(std::set<std::string> left, callback<status_record> 
     }
     const std::string name = *left.begin();
     left.erase(left.begin());
+    const specification spec = *memory_.resources.at(name).served;
     makers_.try_emplace(
         name,
         at_,
         name,
-        *memory_.resources.at(name).served,
-        [this, name, left = std::move(left), go = std::move(go)](const result<void>& how) mutable {
-            if (!how) {
-                refused_.insert(name);
-                memory_.host->resource_trouble(name, how.error());
-            }
+        spec,
+        [this, name, spec, left = std::move(left), go = std::move(go)](
+            const result<void>& how) mutable {
+            compared(name, spec, how);
             // Not from inside the maker's own call: the last step destroys the makers.
             at_.loop.post(life_.wrap([this, left = std::move(left), go = std::move(go)]() mutable {
                 make_next(std::move(left), std::move(go));
@@ -97,11 +90,31 @@ void incarnation::make_next(std::set<std::string> left, callback<status_record> 
         });
 }
 
+/// What came of looking at the resource as stored: it is as `spec` says, or not.
+void incarnation::compared(const std::string& resource,
+                           const specification& spec,
+                           const result<void>& how) {
+    compared_.insert_or_assign(resource, spec);
+    if (how) {
+        refused_.erase(resource);
+    } else {
+        refused_.insert(resource);
+        memory_.host->resource_trouble(resource, how.error());
+    }
+}
+
+/// Whether the resource has been looked at as it is wished for now: a wish can be new, or another
+/// one than when it was looked at.
+bool incarnation::is_compared(const std::string& resource) const {
+    const auto seen = compared_.find(resource);
+    return seen != compared_.end() && seen->second == memory_.resources.at(resource).served;
+}
+
 status_record incarnation::first_status() const {
     status_record first;
     first.state = memory_.settings.initializes ? lifecycle::initializing : lifecycle::online;
     for (const auto& [name, wish] : memory_.resources) {
-        if (wish.served && !refused_.contains(name)) {
+        if (wish.served && is_compared(name) && !refused_.contains(name)) {
             first.resources.emplace(name, release_record{});
         }
     }
@@ -113,15 +126,21 @@ status_record incarnation::first_status() const {
 void incarnation::joined_with(const joined& place) {
     joined_ = true;
     at_.incarnation = place.root.incarnation;
-    status_.emplace(at_, first_status(), [this](const status_record& now) {
+    status_.emplace(at_, place.entered, [this](const status_record& now) {
         for (auto& [name, holder] : holders_) {
             holder.status_written(now);
         }
     });
     stand(place);
     guard_znodes();
+    // What was wished for while it joined is not in the status it entered with.
+    status_wishes_changed();
     for (const auto& [name, wish] : memory_.resources) {
-        follow(name);
+        if (!wish.served || is_compared(name)) {
+            follow(name);
+        } else {
+            take_up(name);
+        }
     }
     view_reader_.emplace(
         at_, memory_.known_view - 1, [this](const view_record& now) { view_seen(now); });
@@ -141,22 +160,45 @@ void incarnation::take_up(const std::string& resource) {
     if (!joined_ || retired_) {
         return;
     }
+    if (leader_) {
+        leader_->plan_with(planners());
+    }
     const resource_wish& wish = memory_.resources.at(resource);
     if (!wish.served) {
         follow(resource);
         return;
     }
     makers_.erase(resource);
-    makers_.try_emplace(
-        resource, at_, resource, *wish.served, [this, resource](const result<void>& how) {
-            if (!how) {
-                refused_.insert(resource);
-                memory_.host->resource_trouble(resource, how.error());
-            } else {
-                status_->change([&](status_record& mine) { mine.resources.try_emplace(resource); });
-            }
-            follow(resource);
-        });
+    makers_.try_emplace(resource,
+                        at_,
+                        resource,
+                        *wish.served,
+                        [this, resource, spec = *wish.served](const result<void>& how) {
+                            compared(resource, spec, how);
+                            taken_up(resource);
+                        });
+}
+
+void incarnation::taken_up(const std::string& resource) {
+    const bool refused = refused_.contains(resource);
+    status_->change([&](status_record& mine) {
+        if (!refused) {
+            mine.resources.try_emplace(resource);
+        } else if (!holders_.contains(resource)) {
+            mine.resources.erase(resource);  // It entered with it, and was then told otherwise.
+        }
+    });
+    follow(resource);
+}
+
+std::map<std::string, planner> incarnation::planners() const {
+    std::map<std::string, planner> all;
+    for (const auto& [name, wish] : memory_.resources) {
+        if (wish.choose) {
+            all.emplace(name, *wish.choose);
+        }
+    }
+    return all;
 }
 
 // --- Leadership ----------------------------------------------------------------------------------
@@ -191,25 +233,24 @@ void incarnation::lead() {
     settings.min_members = memory_.settings.min_members;
     settings.settle = memory_.settings.settle;
     settings.suspect_grace = memory_.settings.suspect_grace;
-    for (const auto& [name, wish] : memory_.resources) {
-        if (wish.choose) {
-            settings.planners.emplace(name, *wish.choose);
-        }
-    }
+    settings.planners = planners();
     at_.log(log_level::info, "leader.gained", "leads under epoch " + std::to_string(epoch_));
-    const auto requeue = [this] {
-        at_.loop.post(life_.wrap([this] {
-            stop_leading();
-            requeue_wanted_ = true;
-            lease_began();
-        }));
-    };
+    const auto again = [this] { requeue(); };
     leader_ = std::make_unique<leader_agent>(
         at_,
         succession_child_,
         std::move(settings),
-        leader_agent::hooks{.deposed = requeue, .step_down = requeue, .offload = memory_.offload});
+        leader_agent::hooks{.deposed = again, .step_down = again, .offload = memory_.offload});
     memory_.host->leadership(true, leader_epoch{token_of(at_.incarnation, epoch_).value()});
+}
+
+/// Gives the leadership up and queues again, behind everybody; not from inside the leader's call.
+void incarnation::requeue() {
+    at_.loop.post(life_.wrap([this] {
+        stop_leading();
+        requeue_wanted_ = true;
+        lease_began();
+    }));
 }
 
 void incarnation::stop_leading() {
@@ -358,238 +399,6 @@ void incarnation::update_rights() {
             holder.may_act(yes);
         }
     }
-}
-
-// --- The lifecycle -------------------------------------------------------------------------------
-
-void incarnation::step(lifecycle to) {
-    if (state_ == to) {
-        return;
-    }
-    MUSTER_ASSERT(may_step(state_, to), "a step that the lifecycle does not have");
-    state_ = to;
-    told_.stepped(to);
-}
-
-/// Takes every step that what is known allows.
-void incarnation::go_on() {
-    if (retired_ || !joined_ || !lease_.may_act()) {
-        return;
-    }
-    if (!succession_child_.empty() && succession_ && !leader_ && !requeue_wanted_) {
-        // Led before it could: the agent said so once, and the lease had not begun.
-        if (succession_->leads()) {
-            lead();
-        }
-    }
-    if (state_ == lifecycle::stranded) {
-        step(lifecycle::joining);
-    }
-    const view_member* me = nullptr;
-    if (view_) {
-        const auto found = std::ranges::find(view_->members, at_.self, &view_member::id);
-        me = found == view_->members.end() ? nullptr : &*found;
-    }
-    if (state_ == lifecycle::joining && me != nullptr) {
-        step(lifecycle::initializing);
-        init_timer_->set(at_.loop.now() + plan_patience, life_.wrap([this] {
-            may_wait_for_plans_ = false;
-            go_on();
-        }));
-    }
-    if (state_ == lifecycle::initializing && !init_started_ &&
-        (!memory_.settings.initializes || !may_wait_for_plans_ || plans_known())) {
-        initialize();
-    }
-    if (state_ == lifecycle::initializing && init_done_) {
-        step(memory_.leaving ? lifecycle::draining : lifecycle::online);
-        status_->change([&](status_record& mine) { mine.state = state_; });
-    }
-    if (me != nullptr && !memory_.leaving) {
-        const bool suspect = me->state == lifecycle::suspect || memory_.suspects_itself;
-        if (me->drain && (state_ == lifecycle::online || state_ == lifecycle::suspect)) {
-            step(lifecycle::draining);
-            status_->change([](status_record& mine) { mine.state = lifecycle::draining; });
-        } else if (!me->drain && state_ == lifecycle::draining) {
-            step(lifecycle::online);
-            status_->change([](status_record& mine) { mine.state = lifecycle::online; });
-        } else if (suspect && state_ == lifecycle::online) {
-            step(lifecycle::suspect);
-        } else if (!suspect && state_ == lifecycle::suspect) {
-            step(lifecycle::online);
-        }
-    }
-    update_rights();
-    check_drained();
-}
-
-/// Whether the first responsibilities are known: of every hash or range resource served, a plan has
-/// been read that gives something to this member. One to which none is given waits in vain, and
-/// not for long.
-bool incarnation::plans_known() const {
-    return std::ranges::all_of(holders_, [this](const auto& item) {
-        const holder_agent& holder = item.second;
-        if (holder.spec().kind == resource_kind::list) {
-            return true;
-        }
-        return holder.state().newest &&
-               std::ranges::any_of(holder.state().newest->chunks, [this](const plan_chunk& chunk) {
-                   return std::ranges::any_of(
-                       chunk.entries, [this](const entry& one) { return one.owner == at_.self; });
-               });
-    });
-}
-
-void incarnation::initialize() {
-    init_started_ = true;
-    std::vector<right::identity> first;
-    for (const auto& [name, holder] : holders_) {
-        if (!holder.state().newest) {
-            continue;
-        }
-        for (const plan_chunk& chunk : holder.state().newest->chunks) {
-            for (const entry& one : chunk.entries) {
-                if (one.owner == at_.self) {
-                    first.push_back(
-                        {name,
-                         one.partition,
-                         one.slot,
-                         token_of(at_.incarnation, fence_of(*holder.state().newest, one)),
-                         at_.self});
-                }
-            }
-        }
-    }
-    init_timer_->set(at_.loop.now() + memory_.settings.init_deadline, life_.wrap([this] {
-        told_.over({errc::timed_out, "the init callback did not return within its deadline"}, true);
-    }));
-    memory_.host->initialize(
-        std::move(first), [loop = at_.owner, done = life_.wrap([this](const result<void>& how) {
-            initialized(how);
-        })](const result<void>& outcome) mutable {
-            loop->post([done = std::move(done), outcome]() mutable { done(outcome); });
-        });
-}
-
-void incarnation::initialized(const result<void>& outcome) {
-    init_timer_->cancel();
-    if (!outcome) {
-        told_.over({outcome.error().code, "the init callback failed: " + outcome.error().text},
-                   true);
-        return;
-    }
-    init_done_ = true;
-    go_on();
-}
-
-// --- Wishes and the end --------------------------------------------------------------------------
-
-void incarnation::status_wishes_changed() {
-    if (status_ && !retired_) {
-        status_->change([&](status_record& mine) {
-            mine.candidates = memory_.candidates;
-            mine.unreachable.assign(memory_.unreachable.begin(), memory_.unreachable.end());
-            if (state_ == lifecycle::online || state_ == lifecycle::suspect) {
-                mine.state = memory_.suspects_itself ? lifecycle::suspect : lifecycle::online;
-            }
-        });
-        go_on();
-    }
-}
-
-void incarnation::handler_failed(const right::identity& what) {
-    if (const auto holder = holders_.find(what.resource);
-        holder != holders_.end() && what.member == at_.self && !retired_) {
-        holder->second.handler_failed(what);
-    }
-}
-
-void incarnation::drain() {
-    if (state_ == lifecycle::initializing || state_ == lifecycle::online ||
-        state_ == lifecycle::suspect || state_ == lifecycle::draining) {
-        step(lifecycle::draining);
-        status_->change([](status_record& mine) { mine.state = lifecycle::draining; });
-        update_rights();
-        check_drained();
-        return;
-    }
-    told_.drained();  // It never had anything.
-}
-
-void incarnation::holder_emptied() {
-    if (!retired_) {
-        check_drained();
-    } else if (!holds_anything()) {
-        told_.emptied();
-    }
-}
-
-void incarnation::check_drained() {
-    if (!memory_.leaving || retired_ || state_ != lifecycle::draining || holds_anything()) {
-        return;
-    }
-    for (const auto& [name, holder] : holders_) {
-        if (!holder.state().newest) {
-            continue;
-        }
-        for (const plan_chunk& chunk : holder.state().newest->chunks) {
-            if (std::ranges::any_of(chunk.entries,
-                                    [&](const entry& one) { return one.owner == at_.self; })) {
-                return;
-            }
-        }
-    }
-    at_.loop.post(life_.wrap([this] { told_.drained(); }));
-}
-
-void incarnation::retire() {
-    if (std::exchange(retired_, true)) {
-        return;
-    }
-    init_timer_->cancel();
-    entropy_timer_->cancel();
-    lease_.stop();
-    stop_leading();
-    if (state_ != lifecycle::left) {
-        step(lifecycle::stranded);
-    }
-    if (status_) {
-        status_->mute();
-    }
-    view_reader_.reset();
-    succession_.reset();
-    plans_.clear();
-    join_.reset();
-    makers_.clear();
-}
-
-void incarnation::left() {
-    if (state_ == lifecycle::initializing) {
-        step(lifecycle::draining);  // The lease had lapsed in between.
-    }
-    step(lifecycle::left);
-}
-
-bool incarnation::holds_anything() const {
-    return std::ranges::any_of(holders_,
-                               [](const auto& one) { return one.second.holds_anything(); });
-}
-
-/// A watch event that got lost is made good within a minute.
-void incarnation::schedule_anti_entropy() {
-    const duration wait =
-        entropy_every * 3 / 4 + duration{static_cast<duration::rep>(at_.loop.random_below(
-                                    static_cast<std::uint64_t>((entropy_every / 4).count())))};
-    entropy_timer_->set(at_.loop.now() + wait, life_.wrap([this] {
-        view_reader_->look();
-        for (auto& [name, reader] : plans_) {
-            reader.look_again();
-        }
-        if (leader_) {
-            leader_->look_again();
-        }
-        schedule_anti_entropy();
-    }));
 }
 
 }  // namespace muster::cluster

@@ -99,10 +99,15 @@ private:
     void joined_with(const joined& place);
     void prepare(callback<status_record> go);
     void make_next(std::set<std::string> left, callback<status_record> go);
+    void compared(const std::string& resource, const specification& spec, const result<void>& how);
+    [[nodiscard]] bool is_compared(const std::string& resource) const;
+    void taken_up(const std::string& resource);
     [[nodiscard]] status_record first_status() const;
     void stand(const joined& place);
     void guard_znodes();
     void lead();
+    [[nodiscard]] std::map<std::string, planner> planners() const;
+    void requeue();
     void stop_leading();
     void lease_began();
     void lease_lapsed();
@@ -112,6 +117,7 @@ private:
     void follow(const std::string& resource);
     void plan_seen(const std::string& resource, const specification& spec, const plan& whole);
     void step(lifecycle to);
+    [[nodiscard]] lifecycle said_state() const;
     void go_on();
     [[nodiscard]] bool plans_known() const;
     void initialize();
@@ -133,7 +139,8 @@ private:
     std::map<std::string, plan_reader> plans_;
     std::map<std::string, holder_agent> holders_;
     std::map<std::string, resource_maker> makers_;
-    std::set<std::string> refused_;  ///< resources described otherwise by others
+    std::map<std::string, specification> compared_;  ///< as what a resource was looked at last
+    std::set<std::string> refused_;                  ///< resources described otherwise by others
     std::unique_ptr<leader_agent> leader_;
     std::string succession_child_;
     std::int64_t epoch_ = 0;

@@ -112,6 +112,11 @@ public:
     }
     [[nodiscard]] member_id id() const override { return now_ ? now_->id() : member_id{}; }
 
+    [[nodiscard]] bool holds_anything() const override {
+        return (now_ && now_->holds_anything()) ||
+               std::ranges::any_of(retired_, [](const auto& one) { return one->holds_anything(); });
+    }
+
     void leave(instant deadline, callback<result<void>> done) override;
 
 private:
@@ -174,17 +179,12 @@ void driver::begin(const server_facts& facts) {
     }
     lease_.tick = facts.tick.value_or(lease_.tick);
     lease_.sync_limit = facts.sync_limit.value_or(lease_.sync_limit);
-    const auto least = least_session_timeout(lease_, facts.standalone);
     const auto wanted =
         memory_.settings.session_timeout.value_or(safe_session_timeout(lease_, facts.standalone));
-    if (wanted < least && !memory_.settings.allow_unsafe_session_timeout) {
+    if (const auto why = too_short(wanted, lease_, facts.standalone);
+        why && !memory_.settings.allow_unsafe_session_timeout) {
         ended_ = true;
-        memory_.host->failed(
-            {errc::invalid_argument,
-             "a session timeout of " + std::to_string(wanted.count()) +
-                 " ms is not safe for exclusive partitions on this ensemble: it must be at least " +
-                 std::to_string(least.count()) +
-                 " ms, or set allow_unsafe_session_timeout to run without that safety"});
+        memory_.host->failed(*why);
         return;
     }
     zookeeper::client_options options;

@@ -59,6 +59,8 @@ public:
     /// lease still the end that it had. `instant::min()` without a lease.
     [[nodiscard]] virtual instant acts_until() const = 0;
     [[nodiscard]] virtual member_id id() const = 0;
+    /// Whether any handler or guard still runs, of this incarnation or of an earlier one.
+    [[nodiscard]] virtual bool holds_anything() const = 0;
 
     /// Gives everything away, then ends the session, by `deadline` (then without waiting).
     /// `done` is called once: ok if all was handed over and the server confirmed the end.

@@ -7,11 +7,11 @@
 
 namespace muster::cluster {
 
-std::string entry_key(const entry& one) {
-    std::string key = base::percent_encode(one.partition);
-    if (one.slot != 0) {
+std::string entry_key(const std::string& partition, std::uint16_t slot) {
+    std::string key = base::percent_encode(partition);
+    if (slot != 0) {
         key += '#';
-        key += std::to_string(one.slot);
+        key += std::to_string(slot);
     }
     return key;
 }

@@ -133,9 +133,9 @@ struct entry {
 
 /// "17" for slot 0, "17#1" for slot 1: names an entry in a status record. The partition's name is
 /// percent-encoded, so that no two entries share a key.
-[[nodiscard]] std::string entry_key(const entry& one);
-[[nodiscard]] inline std::string entry_key(const std::string& partition, std::uint16_t slot) {
-    return slot == 0 ? partition : partition + "#" + std::to_string(slot);
+[[nodiscard]] std::string entry_key(const std::string& partition, std::uint16_t slot);
+[[nodiscard]] inline std::string entry_key(const entry& one) {
+    return entry_key(one.partition, one.slot);
 }
 
 /// /resources/<r>/plan/<chunk>

@@ -24,6 +24,14 @@ TEST(records, an_entry_key_names_one_entry_only) {
     EXPECT_NE(entry_key(named("17#1", 0)), entry_key(named("17", 1)));
 }
 
+TEST(records, an_entry_key_is_the_same_whatever_it_is_made_from) {
+    for (const char* const name : {"", "a b", "x/y", "17#1", "\xc3\xa4", "."}) {
+        EXPECT_EQ(entry_key(name, 0), entry_key(named(name, 0)));
+        EXPECT_EQ(entry_key(name, 3), entry_key(named(name, 3)));
+    }
+    EXPECT_EQ(entry_key("x/y", 1), "x%2fy#1");
+}
+
 TEST(records, a_grant_counts_from_the_owners_since) {
     plan whole;
     whole.since[a] = 9;

@@ -383,9 +383,23 @@ private:
     const std::shared_ptr<listener_core> core_;
 };
 
-error_code open_acceptor(tcp::acceptor& acceptor, const tcp::endpoint& at) {
+/// Asio's own `open` leaves the descriptor to whatever program this one may start.
+template <class Socket>
+error_code open_for_this_program(Socket& socket, const tcp& protocol) {
+    const int raw = ::socket(protocol.family(), SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (raw < 0) {
+        return {errno, boost::asio::error::get_system_category()};
+    }
     error_code failed;
-    acceptor.open(at.protocol(), failed);
+    socket.assign(protocol, raw, failed);
+    if (failed) {
+        ::close(raw);
+    }
+    return failed;
+}
+
+error_code open_acceptor(tcp::acceptor& acceptor, const tcp::endpoint& at) {
+    error_code failed = open_for_this_program(acceptor, at.protocol());
     if (!failed) {
         acceptor.set_option(tcp::acceptor::reuse_address{true}, failed);
     }
@@ -420,6 +434,13 @@ std::unique_ptr<operation> start_connect(const std::shared_ptr<loop_core>& home,
         error_code ignored;
         socket->close(ignored);
     });
+    if (const error_code failed = open_for_this_program(*socket, address->protocol())) {
+        finish_soon<opened>(
+            *home,
+            std::move(what),
+            fail(errc::unavailable, "cannot connect to " + to.text() + ": " + failed.message()));
+        return handle;
+    }
     what->fail_at(deadline, "connecting to " + to.text() + " took too long");
     socket->async_connect(
         *address, [home = std::weak_ptr{home}, what, socket, to](const error_code& failed) {

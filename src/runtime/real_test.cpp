@@ -2,13 +2,17 @@
 
 #include "runtime/real.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <time.h>
 
 #include <array>
 #include <atomic>
+#include <filesystem>
 #include <memory>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace muster::runtime {
@@ -195,6 +199,60 @@ TEST(real_runtime, ipv6_is_spoken_where_the_host_has_it) {
 TEST(real_runtime, aborting_says_why) {
     EXPECT_DEATH(make_real_platform()->abort_process("the lease ended and a handler did not"),
                  "the lease ended and a handler did not");
+}
+
+/// Whether every socket of this process ends with an `exec`; and how many there are.
+std::pair<bool, int> all_end_with_exec() {
+    bool all = true;
+    int sockets = 0;
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
+        std::error_code gone;
+        const auto what = std::filesystem::read_symlink(entry.path(), gone);
+        if (!gone && what.string().starts_with("socket:")) {
+            ++sockets;
+            const int fd = std::stoi(entry.path().filename().string());
+            all = all && (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0;
+        }
+    }
+    return {all, sockets};
+}
+
+TEST(real_runtime, leaves_no_socket_to_programs_that_it_may_start) {
+    const auto host = make_real_platform();
+    const auto here = host->make_loop("here");
+    const std::shared_ptr<gate> connected = host->make_gate();
+    std::unique_ptr<listener> open;
+    std::vector<std::unique_ptr<stream>> both;
+    std::unique_ptr<operation> connecting;
+    const auto keep = [&](std::unique_ptr<stream> one) {
+        both.push_back(std::move(one));
+        if (both.size() == 2) {
+            connected->open();
+        }
+    };
+    here->post([&] {
+        auto made = here->listen({"127.0.0.1", 0}, keep);
+        ASSERT_TRUE(made);
+        open = std::move(*made);
+        connecting = here->connect(
+            open->local(), host->now() + 5s, [&](result<std::unique_ptr<stream>> got) {
+                ASSERT_TRUE(got);
+                keep(std::move(*got));
+            });
+    });
+    ASSERT_TRUE(connected->wait(host->now() + 10s));
+    const auto [all, sockets] = all_end_with_exec();
+    EXPECT_TRUE(all);
+    EXPECT_GE(sockets, 3);
+    const std::shared_ptr<gate> ended = host->make_gate();
+    here->post([&] {
+        connecting.reset();
+        both.clear();
+        open.reset();
+        ended->open();
+    });
+    ASSERT_TRUE(ended->wait(host->now() + 10s));
+    here->stop();
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ struct session_change {
     std::string text;          ///< why, for people
 };
 
-/// Every answered request of the session, pings included: the evidence the lease is made of.
+/// A request, or a ping, that a server answered for the session: what the lease is made of.
 struct answered {
     std::int64_t session = 0;
     instant sent{};

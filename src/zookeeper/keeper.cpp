@@ -154,6 +154,19 @@ private:
         }
     }
 
+    void committed(std::int64_t zxid,
+                   std::int64_t session,
+                   const std::vector<tree_event>& changes) override {
+        if (!options_.on_commit) {
+            return;
+        }
+        keeper_commit told{zxid, session, {}};
+        for (const tree_event& one : changes) {
+            told.changes.push_back({one.type, one.path});
+        }
+        options_.on_commit(told);
+    }
+
     // --- Once a turn ---
 
     void schedule() {

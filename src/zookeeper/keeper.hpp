@@ -7,15 +7,28 @@
 
 #include "runtime/endpoint.hpp"
 #include "runtime/loop.hpp"
+#include "zookeeper/types.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace muster::zookeeper {
+
+/// A transaction that has changed something.
+struct keeper_commit {
+    struct change {
+        event_type what = event_type::none;  ///< created, deleted, data_changed, children_changed
+        std::string path;
+    };
+    std::int64_t zxid = 0;
+    std::int64_t session = 0;  ///< whose; also one that ends by it; 0: the server's own
+    std::vector<change> changes;
+};
 
 struct keeper_options {
     runtime::endpoint listen{"127.0.0.1", 2181};  ///< port 0 picks one
@@ -33,6 +46,8 @@ struct keeper_options {
     std::chrono::milliseconds reap_interval{60'000};
     std::uint8_t server_id = 0;                       ///< at most 254
     std::vector<std::string> four_letter_words{"*"};  ///< those answered; "*": all
+    /// Hears of each change in the order of the transactions, before any client does. On the loop.
+    std::function<void(const keeper_commit&)> on_commit;
 };
 
 /// A server that clients of Apache ZooKeeper 3.8 cannot tell from a standalone one, but for what it

@@ -324,7 +324,7 @@ void keeper_core::advance(const moment& at) {
     next_reap_ = at.now + settings_.reap_interval;
     for (const std::string& path : tree_.reapable(at.unix_ms)) {
         tree_.reap(path, ++zxid_);
-        tell_watchers();
+        tell_watchers(0);
     }
 }
 

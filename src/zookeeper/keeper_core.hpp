@@ -48,6 +48,12 @@ public:
     virtual std::string& out(connection_id to) = 0;
     /// Ends a connection once what is in its buffer has left.
     virtual void close(connection_id which) = 0;
+    /// A transaction of `session` has changed something, of which nobody has been told yet.
+    virtual void committed(std::int64_t zxid,
+                           std::int64_t session,
+                           const std::vector<tree_event>& changes) {
+        static_cast<void>(zxid), static_cast<void>(session), static_cast<void>(changes);
+    }
 };
 
 struct core_settings {
@@ -146,7 +152,8 @@ private:
     [[nodiscard]] change_context begin_change(const request& of);
     [[nodiscard]] answer<protocol::multi_result> apply(const protocol::multi_op& one,
                                                        const change_context& by);
-    void tell_watchers();
+    /// What the transaction of `session` (0: the server itself) has changed.
+    void tell_watchers(std::int64_t session);
 
     // Reads (keeper_reads.cpp).
     void exists(const request& of);

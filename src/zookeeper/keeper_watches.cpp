@@ -29,8 +29,12 @@ void keeper_core::send_event(connection_id to, event_type type, std::string_view
 }
 
 /// Whoever watches and may read the znode hears; of a deletion only once.
-void keeper_core::tell_watchers() {
-    for (const tree_event& event : tree_.take_events()) {
+void keeper_core::tell_watchers(std::int64_t session) {
+    const std::vector<tree_event> changes = tree_.take_events();
+    if (!changes.empty()) {
+        output_.committed(zxid_, session, changes);
+    }
+    for (const tree_event& event : changes) {
         std::vector<connection_id> told;
         if (event.type != event_type::children_changed) {
             told = data_watches_.trigger(event.path, event.type);

@@ -32,7 +32,7 @@ void keeper_core::create(const request& of) {
         return reply(of, zk_error::marshalling_error);
     }
     const answer<const znode*> made = tree_.create(asked, by);
-    tell_watchers();
+    tell_watchers(by.session);
     if (!made) {
         return reply(of, made.error());
     }
@@ -51,7 +51,7 @@ void keeper_core::remove(const request& of) {
         return reply(of, zk_error::marshalling_error);
     }
     const answer<void> done = tree_.remove(asked.path, asked.version, by);
-    tell_watchers();
+    tell_watchers(by.session);
     reply(of, done ? zk_error::ok : done.error());
 }
 
@@ -62,7 +62,7 @@ void keeper_core::set_data(const request& of) {
         return reply(of, zk_error::marshalling_error);
     }
     const answer<stat> done = tree_.set(asked, by);
-    tell_watchers();
+    tell_watchers(by.session);
     reply(of, done ? zk_error::ok : done.error(), [&](std::string& out) {
         protocol::encode(out, *done);
     });
@@ -146,14 +146,14 @@ void keeper_core::multi(const request& of) {
     if (!failed) {
         tree_.commit();
     }
-    tell_watchers();
+    tell_watchers(by.session);
     reply(of, zk_error::ok, [&](std::string& out) { protocol::encode(out, results); });
 }
 
 void keeper_core::end_session(std::int64_t session) {
     tree_.end_session(session, ++zxid_);
     sessions_.close(session);
-    tell_watchers();
+    tell_watchers(session);
 }
 
 void keeper_core::end_own_session(const request& of) {

@@ -7,10 +7,12 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
+#include <future>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -84,6 +86,9 @@ struct session {
     std::mutex lock;
     std::condition_variable changed;
     int state = 0;
+    /// What its watches were told since the last `pass`: the library calls each watch that one
+    /// event concerns. The thread of its callbacks only.
+    std::set<std::pair<int, std::string>> heard;
 };
 
 void on_session(zhandle_t*, int type, int state, const char*, void* context) {
@@ -96,9 +101,33 @@ void on_session(zhandle_t*, int type, int state, const char*, void* context) {
 }
 
 void on_watch(zhandle_t*, int type, int, const char* path, void* context) {
-    if (type >= 1 && type <= 4) {
-        say_locked({"!", static_cast<session*>(context)->name, std::to_string(type), path});
+    auto* one = static_cast<session*>(context);
+    if (type >= 1 && type <= 4 && one->heard.emplace(type, path).second) {
+        say_locked({"!", one->name, std::to_string(type), path});
     }
+}
+
+/// Waits until every callback that stands before it in the library's line has run: what is heard
+/// from then on is another event. Answers with the error of a sync.
+int pass(session& one, const char* path) {
+    struct waiting {
+        session* of = nullptr;
+        std::promise<int> error;
+    };
+    // Its own until the callback has run, which may be after nobody waits any more.
+    auto* state = new waiting{&one, {}};
+    auto answered = state->error.get_future();
+    const auto finished = [](int error, const char*, const void* data) {
+        const std::unique_ptr<waiting> to{static_cast<waiting*>(const_cast<void*>(data))};
+        to->of->heard.clear();
+        to->error.set_value(error);
+    };
+    if (const int error = zoo_async(one.link, path, finished, state); error != ZOK) {
+        delete state;
+        return error;
+    }
+    const bool in_time = answered.wait_for(std::chrono::seconds{15}) == std::future_status::ready;
+    return in_time ? answered.get() : ZOPERATIONTIMEOUT;
 }
 
 class driver {
@@ -212,6 +241,11 @@ private:
                 text.with("stat", stat_text(meta));
             }
             send(text);
+        } else if (verb == "setacl") {
+            // It answers without the stat.
+            c_acl access{args[1]};
+            send(answer{zoo_set_acl(
+                one.link, args[0].c_str(), std::atoi(args[2].c_str()), &access.vector)});
         } else if (verb == "auth") {
             send(answer{authenticate(one, args)});
         } else if (verb == "close") {
@@ -225,13 +259,17 @@ private:
         return true;
     }
 
+    struct waiting {
+        std::mutex lock;
+        std::condition_variable changed;
+        bool done = false;
+        int error = 0;
+    };
+
     static int authenticate(session& one, const arguments& args) {
-        struct waiting {
-            std::mutex lock;
-            std::condition_variable changed;
-            bool done = false;
-            int error = 0;
-        } state;
+        // The library keeps the pointer, and calls again after a reconnect.
+        static std::vector<std::unique_ptr<waiting>> all;
+        waiting& state = *all.emplace_back(std::make_unique<waiting>());
         const auto finished = [](int error, const void* data) {
             auto* to = static_cast<waiting*>(const_cast<void*>(data));
             const std::lock_guard lock{to->lock};
@@ -247,7 +285,7 @@ private:
                      &state);
         std::unique_lock lock{state.lock};
         state.changed.wait_for(lock, std::chrono::seconds{10}, [&] { return state.done; });
-        return state.error;
+        return state.done ? state.error : ZOPERATIONTIMEOUT;
     }
 
     bool multi(session& one, const arguments& args) {
@@ -314,6 +352,9 @@ private:
 
     bool read(session& one, const std::string& verb, const arguments& args) {
         const bool watched = args.size() > 1 && args[1] == "1";
+        if (watched) {
+            pass(one, "/");
+        }
         const watcher_fn hearer = watched ? on_watch : nullptr;
         Stat meta{};
         if (verb == "exists") {
@@ -366,16 +407,12 @@ private:
             }
             send(text);
         } else if (verb == "sync") {
-            // It has no synchronous form; a read behind it on the same session waits for it.
-            Stat meta{};
-            zoo_async(one.link, args[0].c_str(), [](int, const char*, const void*) {}, nullptr);
-            const int error = zoo_exists(one.link, "/", 0, &meta);
-            send(answer{error});
+            send(answer{pass(one, args[0].c_str())});
         } else if (verb == "removewatch") {
-            if (args[1] != "any") {
-                return false;
-            }
-            send(answer{zoo_remove_all_watches(one.link, args[0].c_str(), ZWATCHTYPE_ANY, 0)});
+            const ZooWatcherType which = args[1] == "data"       ? ZWATCHTYPE_DATA
+                                         : args[1] == "children" ? ZWATCHTYPE_CHILD
+                                                                 : ZWATCHTYPE_ANY;
+            send(answer{zoo_remove_all_watches(one.link, args[0].c_str(), which, 0)});
         } else {
             return false;
         }

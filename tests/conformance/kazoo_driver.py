@@ -7,6 +7,7 @@ import urllib.parse
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
+from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol.states import EventType
 from kazoo.security import ACL, Id
 
@@ -58,7 +59,11 @@ class Session:
         self.name = name
         self.last = None
         self.client = KazooClient(hosts=hosts, timeout=timeout / 1000, **options)
-        self.client.start(timeout=15)
+        try:
+            self.client.start(timeout=15)
+        except KazooTimeoutError:
+            self.client.close()
+            raise
         self.client_id = self.client.client_id
 
     def heard(self, event):
@@ -179,6 +184,8 @@ def main():
             say("=", "-101") if answer is None else say("=", "0", *answer)
         except NotExpressible:
             say("na")
+        except KazooTimeoutError:
+            say("=", "-4")
         except KazooException as problem:
             code = getattr(problem, "code", None)
             say("=", str(code if code is not None else -1))

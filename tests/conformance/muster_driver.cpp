@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -188,11 +189,22 @@ private:
         if (!wanted) {
             return {};
         }
-        return [name](const watch_event& event) {
+        return [this, name](const watch_event& event) {
             if (static_cast<int>(event.type) > 0) {
-                say({"!", name, std::to_string(static_cast<int>(event.type)), event.path});
+                hear({"!", name, std::to_string(static_cast<int>(event.type)), event.path});
             }
         };
+    }
+
+    /// The watches of a session that one event concerns are called in a row, in one turn of the
+    /// loop.
+    void hear(const arguments& told) {
+        if (heard_.empty()) {
+            loop_->post([this] { heard_.clear(); });
+        }
+        if (heard_.insert(told).second) {
+            say(told);
+        }
     }
 
     template <class T>
@@ -239,19 +251,20 @@ private:
 
     bool multi(client& link, const arguments& args) {
         std::vector<op> ops;
-        for (const std::string& text : args) {
+        const bool is_empty = args.size() == 1 && args[0].empty();
+        for (const std::string& text : is_empty ? arguments{} : args) {
             auto one = op_of(text);
             if (!one) {
                 return false;
             }
             ops.push_back(std::move(*one));
         }
-        if (ops.empty()) {
-            return false;
-        }
         link.multi(std::move(ops), deadline(), [](const reply<std::vector<op_result>>& got) {
             const bool answered = got.ok() || (got.how == outcome::refused && !got.value.empty());
             auto text = answered ? conformance::answer{0} : begin_answer(got);
+            if (got.ok() && got.value.empty()) {
+                text.with("empty", "");
+            }
             for (const op_result& one : got.value) {
                 conformance::answer part{static_cast<int>(one.error)};
                 if (!one.path.empty()) {
@@ -340,6 +353,7 @@ private:
     std::shared_ptr<runtime::loop> loop_;
     std::string hosts_;
     std::map<std::string, session> sessions_;
+    std::set<arguments> heard_;  ///< in this turn
 };
 
 }  // namespace

@@ -2,7 +2,10 @@
 """Runs every scenario through every client on the keeper and on Apache ZooKeeper, and compares.
 
 run.py BUILD_FOLDER [--only TEXT] [--clients raw,kazoo,…] [--servers keeper,zookeeper]
-Fails on any answer that a scenario does not expect and on any difference between the servers.
+run.py BUILD_FOLDER --write-expected
+Fails on any answer that a scenario does not expect, on any difference between the servers, and
+where a client expresses other scenarios than expected_matrix.txt says; --write-expected writes that
+file anew.
 """
 
 import argparse
@@ -20,6 +23,7 @@ import servers
 from clients import DriverClient, NotExpressible
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+EXPECTED = os.path.join(HERE, "expected_matrix.txt")
 
 
 def java_command(folder):
@@ -111,6 +115,49 @@ def compare_records(scenarios, chosen, records):
     return differences
 
 
+# --- Which client says what: a driver that gives up must not pass in silence --------------------
+
+def write_expected(scenarios, chosen, server_names, outcome):
+    width = max(len(one.name) for one in scenarios)
+    with open(EXPECTED, "w") as out:
+        out.write("# Which clients express a scenario, on both servers; written by\n"
+                  "# run.py BUILD_FOLDER --write-expected\n")
+        for one in scenarios:
+            able = [c for c in chosen if all(outcome[(one.name, c, s)] == "ok"
+                                             for s in server_names)]
+            out.write(one.name.ljust(width) + " | " + " ".join(able) + "\n")
+
+
+def read_expected():
+    expected = {}
+    with open(EXPECTED) as lines:
+        for line in lines:
+            if not line.startswith("#"):
+                name, _, able = line.rpartition("|")
+                expected[name.strip()] = able.split()
+    return expected
+
+
+def compare_expected(scenarios, chosen, server_names, outcome, all_of_them):
+    """The number of scenarios that another set of clients expresses than is written down."""
+    expected, wrong = read_expected(), 0
+    for one in scenarios:
+        for client in chosen:
+            wanted = "ok" if client in expected.get(one.name, []) else "n.a."
+            for server in server_names:
+                seen = outcome[(one.name, client, server)]
+                if seen not in (wanted, "FAIL"):
+                    wrong += 1
+                    print(f"{server}, {client}: {one.name}: {seen}, expected {wanted}")
+    for name in sorted(set(expected) - {one.name for one in scenarios}) if all_of_them else []:
+        wrong += 1
+        print(f"expected_matrix.txt: no scenario has the name: {name}")
+    if wrong:
+        print(f"{wrong} differences from expected_matrix.txt. If they are meant, write it anew:\n"
+              "   /usr/bin/python3 tests/conformance/run.py build/dev --write-expected")
+    return wrong
+
+
 def print_matrix(scenarios, chosen, server_names, outcome):
     columns = [(c, s) for c in chosen for s in server_names]
     width = max(len(one.name) for one in scenarios)
@@ -131,7 +178,10 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--clients", default="")
     parser.add_argument("--servers", default="keeper,zookeeper")
+    parser.add_argument("--write-expected", action="store_true")
     given = parser.parse_args()
+    if given.write_expected and (given.only or given.clients):
+        parser.error("--write-expected wants every scenario and every client")
     clients = Clients(given.build)
     chosen = given.clients.split(",") if given.clients else clients.names()
     server_names = given.servers.split(",")
@@ -148,7 +198,13 @@ def main():
         print(f"no client could express: {name}")
     if failures or differences:
         print(f"{failures} failures, {differences} differences")
-    return 1 if failures or differences or (never and not given.clients) else 0
+    bad = failures or differences or (never and not given.clients)
+    if given.write_expected and not bad:
+        write_expected(scenarios, chosen, server_names, outcome)
+    elif not given.write_expected:
+        bad = compare_expected(scenarios, chosen, server_names, outcome,
+                               not given.only) or bad
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

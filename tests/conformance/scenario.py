@@ -52,6 +52,14 @@ def data_of(token):
     return token.encode()
 
 
+def data_to_set(path, token):
+    """frame:N is as much as makes the whole request N bytes."""
+    if token.startswith("frame:"):
+        header, lengths, version = 8, 4 + 4, 4
+        return b"x" * (int(token[6:]) - header - lengths - len(path.encode()) - version)
+    return data_of(token)
+
+
 class Run:
     """One scenario, through one client, on one server."""
 
@@ -173,7 +181,7 @@ class Run:
             return [plain[0], int(options.get("v", -1))]
         if verb == "set":
             plain, options = self.split_options(rest)
-            return [plain[0], data_of(plain[1]), int(options.get("v", -1))]
+            return [plain[0], data_to_set(*plain), int(options.get("v", -1))]
         if verb == "setacl":
             plain, options = self.split_options(rest)
             return [plain[0], parse_acl(options["acl"]), int(options.get("v", -1))]

@@ -22,6 +22,9 @@ bystander::bystander(runtime::sim::host& machine,
         options.servers = *zookeeper::connect_string::parse(servers);
         zk_ = zookeeper::client::start(
             loop_, std::move(options), [this](const zookeeper::session_change& change) {
+                if (change.state == zookeeper::session_state::connected) {
+                    judge_.stranger(change.session);
+                }
                 if (change.state == zookeeper::session_state::expired) {
                     loop_->post([this] { zk_->renew(); });
                 }

@@ -9,9 +9,28 @@ namespace {
 
 constexpr std::size_t story_max = 120;
 
+/// How much longer a time may take by a clock that is as slow as is declared, or less by a fast
+/// one: 1 / (1 - 0.083833) and 1 / (1 + 0.083833), rounded outwards.
+constexpr double slow = 1.092;
+constexpr double fast = 0.922;
+/// To the server and back, and what both make of it.
+constexpr duration round_trip = 5ms;
+/// To find a server again that can be reached again.
+constexpr duration reconnect = 1s;
+
+duration scaled(duration what, double by) {
+    return duration{static_cast<duration::rep>(static_cast<double>(what.count()) * by)};
+}
+
+/// Slots behind a byte that is in no name.
 std::string key_of(const cluster::right::identity& what) {
     return what.resource + "/" + what.partition +
-           (what.slot == 0 ? "" : "#" + std::to_string(what.slot));
+           (what.slot == 0 ? "" : "\x1f" + std::to_string(what.slot));
+}
+
+bool waits_for(const witness& who, const cluster::right& mine, member_id former) {
+    const auto all = who.waits_for(mine.what());
+    return std::ranges::find(all, former) != all.end();
 }
 
 std::string number(std::int64_t value) {
@@ -54,7 +73,8 @@ bool checker::acts(const given& one) const {
         return false;
     }
     return one.mine->valid(one.by->now()) ||
-           (one.effects > 0 && !one.excused && one.by->is_awake());
+           (one.by->is_awake() &&
+            std::ranges::any_of(one.effects, [](const auto& effect) { return !effect.second; }));
 }
 
 checker::given* checker::find(const cluster::right& which) {
@@ -78,6 +98,7 @@ void checker::acquired(const std::shared_ptr<witness>& who, std::shared_ptr<clus
                ", after " + short_fence(newest.value()));
     }
     newest = std::max(newest, fence);
+    judge_delay(*who, key, *mine);
     std::vector<given>& all = rights_[key];
     std::erase_if(all, [](const given& one) { return !one.by->is_alive(); });
     all.push_back({.by = who, .mine = std::move(mine)});
@@ -90,27 +111,41 @@ void checker::started(const cluster::right& which) {
     }
 }
 
+void checker::released(const cluster::right& which) {
+    const auto at = holders_.find(key_of(which.what()));
+    if (at != holders_.end() && at->second.who == which.what().member) {
+        holders_.erase(at);
+    }
+}
+
 void checker::ended(const cluster::right& which) {
     const auto at = rights_.find(key_of(which.what()));
     if (at != rights_.end()) {
         for (given& one : at->second) {
             one.ended = one.ended || one.mine.get() == &which;
         }
-        std::erase_if(at->second, [](const given& one) { return one.ended && one.effects == 0; });
+        std::erase_if(at->second,
+                      [](const given& one) { return one.ended && one.effects.empty(); });
+    }
+    const auto held = holders_.find(key_of(which.what()));
+    if (held != holders_.end() && held->second.who == which.what().member) {
+        held->second.stopped = true;
     }
     note(which.what().member.brief() + " has let go of " + key_of(which.what()));
 }
 
-void checker::entered(const cluster::right& which) {
+std::uint64_t checker::entered(const cluster::right& which) {
     ++effects_;
     if (given* const one = find(which)) {
-        ++one->effects;
+        one->effects[effects_] = false;
     }
+    return effects_;
 }
 
-void checker::left(const cluster::right& which) {
+void checker::left(const cluster::right& which, std::uint64_t effect) {
     if (given* const one = find(which)) {
-        if (--one->effects == 0 && one->ended) {
+        one->effects.erase(effect);
+        if (one->effects.empty() && one->ended) {
             std::erase_if(rights_[key_of(which.what())],
                           [&](const given& other) { return other.mine.get() == &which; });
         }
@@ -125,18 +160,47 @@ void checker::died(const witness& who) {
     seen_.erase(&who);
 }
 
-void checker::paused(const witness& who) {
+void checker::resumed(const witness& who) {
     for (auto& [key, all] : rights_) {
         for (given& one : all) {
-            one.excused = one.excused || one.by.get() == &who;
+            if (one.by.get() == &who && !one.mine->valid(who.now())) {
+                for (auto& effect : one.effects) {
+                    effect.second = true;
+                }
+            }
         }
     }
 }
 
 void checker::fenced_off(const cluster::right::identity& which) {
     for (given& one : rights_[key_of(which)]) {
-        one.excused = one.excused || one.mine->what().fence == which.fence;
+        for (auto& effect : one.effects) {
+            effect.second = effect.second || one.mine->what().fence == which.fence;
+        }
     }
+}
+
+/// Crashed is also who lives on without its session: it has told nobody that it let go. A move that
+/// was planned before the crash is none of the leader's waiting: whoever is given the partition
+/// waits for the former owner itself, and only until it is gone.
+void checker::judge_delay(const witness& who, const std::string& key, const cluster::right& mine) {
+    const auto before = holders_.find(key);
+    const auto delay = delays_.find(mine.what().resource);
+    if (before != holders_.end() && before->second.crashed && delay != delays_.end() &&
+        !waits_for(who, mine, before->second.who)) {
+        ++delayed_acquires_;
+        const duration since = now_() - *before->second.crashed;
+        if (since < scaled(delay->second, fast)) {
+            broken("handover_delay: " + who.title() + " acquires " + key + " " +
+                   number(since / 1us) + " us after the end of " + before->second.who.brief() +
+                   ", which had not released it");
+        }
+    }
+    // Whoever is given something again has told what it stopped when its lease ended.
+    std::erase_if(holders_, [&](const auto& one) {
+        return one.second.stopped && one.second.who == mine.what().member;
+    });
+    holders_[key] = {mine.what().member, false, std::nullopt};
 }
 
 void checker::leads(const std::shared_ptr<witness>& who, bool yes, leader_epoch epoch) {
@@ -162,7 +226,7 @@ void checker::leads(const std::shared_ptr<witness>& who, bool yes, leader_epoch 
                ", after " + short_fence(last_epoch_.value()));
     }
     last_epoch_ = std::max(last_epoch_, epoch);
-    leaders_.push_back({who, epoch});
+    leaders_.push_back({who, epoch, who->id()});
     poll();
 }
 
@@ -195,6 +259,109 @@ void checker::stored(const std::string& path, std::int64_t found) {
     before = found;
 }
 
+// --- What the server has committed ------------------------------------------------------------
+
+void checker::forget_stored() {
+    stored_.clear();
+    succession_.clear();
+    holders_.clear();
+}
+
+/// View, specifications, plans; what becomes of a command, but not its being asked. A resource as
+/// a whole, with a first plan that gives nothing to anybody, is made by whoever serves it first.
+bool checker::is_leaders(const zookeeper::keeper_commit::change& what,
+                         const std::set<std::string>& made) const {
+    using zookeeper::event_type;
+    if (what.what == event_type::children_changed) {
+        return false;
+    }
+    if (what.what == event_type::created && std::ranges::any_of(made, [&](const auto& resource) {
+            return what.path == resource || what.path.starts_with(resource + "/plan");
+        })) {
+        return false;
+    }
+    return what.path == where_.view() || what.path.starts_with(where_.resources() + "/") ||
+           (what.path.starts_with(where_.commands() + "/") && what.what != event_type::created);
+}
+
+void checker::judge_writer(const zookeeper::keeper_commit& what) {
+    const std::string all = where_.resources() + "/";
+    std::set<std::string> made;
+    for (const auto& change : what.changes) {
+        if (change.what == zookeeper::event_type::created && change.path.starts_with(all) &&
+            change.path.find('/', all.size()) == std::string::npos) {
+            made.insert(change.path);
+        }
+    }
+    for (const auto& change : what.changes) {
+        if (!is_leaders(change, made)) {
+            continue;
+        }
+        ++leader_writes_;
+        if (succession_.empty()) {
+            broken("S3: " + change.path + " was written while nobody stands in the succession");
+        } else if (const auto& [id, session] = succession_.begin()->second;
+                   session != what.session) {
+            broken("S3: " + change.path + " was written by a session that is not that of " +
+                   id.brief() + ", who leads");
+        }
+    }
+}
+
+void checker::follow_members(const zookeeper::keeper_commit& what) {
+    using zookeeper::event_type;
+    const std::string places = where_.succession() + "/";
+    const std::string members = where_.members() + "/";
+    for (const auto& change : what.changes) {
+        if (change.path.starts_with(places)) {
+            const auto place = cluster::parse_succession(change.path.substr(places.size()));
+            if (place && change.what == event_type::created) {
+                succession_[place->sequence] = {place->id, what.session};
+            } else if (place && change.what == event_type::deleted) {
+                succession_.erase(place->sequence);
+                if (strangers_.contains(what.session)) {
+                    robbed_[place->id] = now_();
+                }
+            }
+        } else if (change.path.starts_with(members) && change.what == event_type::deleted) {
+            const auto id = member_id::parse(change.path.substr(members.size()));
+            for (auto& [key, held] : holders_) {
+                if (id && held.who == *id && !held.crashed && !strangers_.contains(what.session)) {
+                    held.crashed = now_();
+                }
+            }
+        }
+    }
+}
+
+void checker::committed(const zookeeper::keeper_commit& what) {
+    if (!strangers_.contains(what.session)) {
+        judge_writer(what);
+    }
+    follow_members(what);
+}
+
+void checker::hindered(const std::string& title, instant until) {
+    instant& known = hindered_[title];
+    known = std::max(known, until);
+}
+
+bool checker::is_robbed(const leading& one) const {
+    const auto at = robbed_.find(one.as);
+    if (at == robbed_.end()) {
+        return false;
+    }
+    // Its next heartbeat says so, or where that cannot reach it the end of its lease, which
+    // nothing prolongs that came without a heartbeat.
+    const duration beat = scaled(timeout_ / 8, slow) + round_trip;
+    instant until = at->second + beat;
+    const auto hindrance = hindered_.find(one.who->title());
+    if (hindrance != hindered_.end() && hindrance->second + reconnect >= at->second) {
+        until = std::max(at->second, hindrance->second + reconnect) + beat + timeout_;
+    }
+    return now_() <= until;
+}
+
 std::string checker::told(const given& one) {
     return one.by->title() + " (fence " + short_fence(one.mine->what().fence.value()) +
            (one.mine->valid(one.by->now()) ? ")" : ", with an effect under way)");
@@ -220,8 +387,16 @@ void checker::poll() {
             first = &one;
         }
     }
-    if (leaders_.size() > 1 && !leaders_excused_ && leaders().size() > 1) {
-        broken("S1: " + leaders()[0] + " and " + leaders()[1] + " both lead");
+    if (leaders_.size() > 1) {
+        std::vector<std::string> both;
+        for (const leading& one : leaders_) {
+            if (one.who->is_alive() && one.who->is_awake() && !is_robbed(one)) {
+                both.push_back(one.who->title());
+            }
+        }
+        if (both.size() > 1) {
+            broken("S1: " + both[0] + " and " + both[1] + " both lead");
+        }
     }
 }
 

@@ -75,6 +75,61 @@ protected:
     sim_cluster box{3};
 };
 
+TEST_F(three_members, show_where_each_is_and_what_it_says_of_itself_to_every_other) {
+    for (auto& one : box.nodes()) {
+        const auto view = one->running->view();
+        ASSERT_TRUE(view);
+        ASSERT_EQ(view->members.size(), box.nodes().size());
+        for (std::size_t i = 0; i < view->members.size(); ++i) {
+            const sim_cluster::node& shown = *box.nodes()[i];
+            const auto& item = view->members[i];
+            EXPECT_EQ(item.id, shown.running->id()) << one->shape.name;
+            EXPECT_EQ(item.state, lifecycle::online) << one->shape.name;
+            EXPECT_EQ(item.described.name, shown.shape.name) << one->shape.name;
+            EXPECT_EQ(item.described.address, shown.machine->address() + ":7000");
+            EXPECT_EQ(item.described.metadata,
+                      (std::map<std::string, std::string>{{"home", shown.shape.name}}));
+        }
+    }
+}
+
+// Row 58: each way in which a leader can end, several times over.
+TEST_F(three_members, are_told_strictly_in_turn_that_they_lead_and_that_they_do_not) {
+    std::size_t told = 0;
+    const auto count = [&](const sim_cluster::node& one) {
+        bool leads = false;
+        for (const bool gained : one.running->leaderships()) {
+            EXPECT_NE(gained, leads) << one.shape.name;
+            leads = gained;
+            ++told;
+        }
+    };
+    for (int round = 0; round < 9; ++round) {
+        sim_cluster::node& leader = *box.leader();
+        if (round % 3 == 0) {
+            leader.running->leave(5s);
+            ASSERT_TRUE(box.run_until([&] { return leader.running->has_left(); }, 6s));
+            count(leader);
+            EXPECT_FALSE(leader.running->leaderships().back()) << "it has left, and was not told";
+            box.restart(leader);
+        } else if (round % 3 == 1) {
+            box.world().cut(*leader.machine, box.keeper_host());
+            box.run_for(5s);
+            EXPECT_FALSE(leader.running->leaderships().back()) << "its lease has ended";
+            box.world().heal();
+        } else {
+            leader.running->pause();
+            box.run_for(5s);
+            leader.running->resume();
+        }
+        ASSERT_SETTLES(box, all_orders, 10s);
+    }
+    for (auto& one : box.nodes()) {
+        count(*one);
+    }
+    EXPECT_GE(told, 18U);
+}
+
 TEST_F(three_members, hand_everything_over_when_one_leaves) {
     sim_cluster::node& leaver = follower();
     leaver.running->leave(10s);

@@ -17,9 +17,16 @@ using zookeeper::outcome;
 using zookeeper::reply;
 using op_results = std::vector<zookeeper::op_result>;
 
-std::map<const runtime::loop*, mistake>& wrongs() {
-    static std::map<const runtime::loop*, mistake> all;
+std::map<const runtime::loop*, disguise>& disguises() {
+    static std::map<const runtime::loop*, disguise> all;
     return all;
+}
+
+/// What a server says of itself, as a follower says it.
+std::string as_follower(std::string srvr) {
+    constexpr std::string_view alone = "Mode: standalone";
+    const auto at = srvr.find(alone);
+    return at == std::string::npos ? srvr : srvr.replace(at, alone.size(), "Mode: follower");
 }
 
 bool mentions(const std::string& path, std::string_view part) {
@@ -56,10 +63,11 @@ std::string forgetful(const std::string& chunk) {
     return trouble ? chunk : boost::json::serialize(parsed);
 }
 
-/// A client that makes one mistake and is right otherwise.
+/// A client that makes one mistake, or none, and is right otherwise.
 class wrong_client final : public zookeeper::client {
 public:
-    wrong_client(std::unique_ptr<client> real, mistake how) : real_{std::move(real)}, how_{how} {}
+    wrong_client(std::unique_ptr<client> real, disguise what)
+        : real_{std::move(real)}, how_{what.how}, follower_{what.follower} {}
 
     zookeeper::session_state state() const override { return real_->state(); }
     std::optional<zookeeper::session_ticket> session() const override { return real_->session(); }
@@ -132,6 +140,7 @@ public:
     void multi(std::vector<zookeeper::op> ops, instant deadline, done<op_results> then) override {
         switch (how_) {
             case mistake::unfenced_leader:
+            case mistake::unchecked_place:
                 unfenced(std::move(ops), deadline, std::move(then));
                 return;
             case mistake::forgotten_wait:
@@ -190,7 +199,17 @@ public:
     void four_letter(std::string word,
                      instant deadline,
                      callback<result<std::string>> then) override {
-        real_->four_letter(std::move(word), deadline, std::move(then));
+        if (!follower_) {
+            real_->four_letter(std::move(word), deadline, std::move(then));
+            return;
+        }
+        real_->four_letter(
+            std::move(word), deadline, [then = std::move(then)](result<std::string> got) mutable {
+                if (got) {
+                    got = as_follower(std::move(*got));
+                }
+                then(std::move(got));
+            });
     }
 
 private:
@@ -220,7 +239,8 @@ private:
         }
         ops.erase(ops.begin());
         for (zookeeper::op& one : ops) {
-            if (auto* const change = std::get_if<zookeeper::set_op>(&one)) {
+            auto* const change = std::get_if<zookeeper::set_op>(&one);
+            if (change != nullptr && how_ == mistake::unfenced_leader) {
                 change->version = zookeeper::any_version;
             }
         }
@@ -278,6 +298,7 @@ private:
 
     std::unique_ptr<client> real_;
     mistake how_;
+    bool follower_;
     bool has_led_ = false;  ///< only leaders list the statuses
 };
 
@@ -329,12 +350,12 @@ private:
 
 }  // namespace
 
-void make_wrong(const std::shared_ptr<runtime::loop>& control, mistake how) {
-    wrongs()[control.get()] = how;
+void put_between(const std::shared_ptr<runtime::loop>& control, disguise what) {
+    disguises()[control.get()] = what;
 }
 
-void forget_wrongs() {
-    wrongs().clear();
+void forget_disguises() {
+    disguises().clear();
 }
 
 std::shared_ptr<runtime::loop> without_chance(std::shared_ptr<runtime::loop> from,
@@ -366,14 +387,14 @@ std::unique_ptr<zookeeper::client> wrapped_start(std::shared_ptr<runtime::loop> 
                                                  zookeeper::client_options options,
                                                  zookeeper::client::on_change change,
                                                  zookeeper::client::on_answer answer) {
-    const auto found = wrongs().find(loop.get());
-    const mistake how = found == wrongs().end() ? mistake::none : found->second;
+    const auto found = disguises().find(loop.get());
+    const disguise what = found == disguises().end() ? disguise{} : found->second;
     auto real =
         right_start(std::move(loop), std::move(options), std::move(change), std::move(answer));
-    if (how == mistake::none) {
+    if (what.how == mistake::none && !what.follower) {
         return real;
     }
-    return std::make_unique<wrong_client>(std::move(real), how);
+    return std::make_unique<wrong_client>(std::move(real), what);
 }
 
 }  // namespace muster::simulation

@@ -91,7 +91,6 @@ TEST_F(an_operator, who_deletes_a_members_znode_makes_it_join_anew) {
                     desk->remove(desk->where().status(before));
                     break;
                 default:
-                    box.judge().excuse_leaders(true);
                     for (const std::string& child : desk->children(desk->where().succession())) {
                         if (child.starts_with(before.text())) {
                             desk->remove(desk->where().succession() + "/" + child);

@@ -32,11 +32,19 @@ cluster::specification list_of_names() {
     return spec;
 }
 
+cluster::specification range_from(std::vector<std::string> first_keys) {
+    cluster::specification spec;
+    spec.kind = cluster::resource_kind::range;
+    spec.from = std::move(first_keys);
+    return spec;
+}
+
 sim_cluster::sim_cluster(std::uint64_t seed, cluster_shape shape)
     : shape_{shape},
       world_{seed, options_of(shape)},
-      judge_{[this] { return world_.now(); }},
-      keeper_host_{&world_.add_host("zk")} {}
+      judge_{[this] { return world_.now(); }, "test", shape.session_timeout},
+      keeper_host_{&world_.add_host("zk")},
+      leader_host_{shape.ensemble ? &world_.add_host("quorum") : keeper_host_} {}
 
 sim_cluster::~sim_cluster() {
     for (auto& one : nodes_) {
@@ -50,6 +58,8 @@ sim_cluster::~sim_cluster() {
     }
     bury_the_dead();
     keeper_host_->kill();
+    leader_host_->kill();
+    forget_disguises();
 }
 
 void sim_cluster::bury_the_dead() {
@@ -62,9 +72,18 @@ void sim_cluster::bury_the_dead() {
 void sim_cluster::start_keeper() {
     judge_.note("the keeper starts");
     zookeeper::keeper_options options;
-    options.listen = {keeper_host_->address(), 2181};
+    options.listen = {leader_host_->address(), 2181};
     options.tick_time = shape_.tick;
-    auto loop = keeper_host_->make_loop("keeper");
+    options.max_connections_per_ip = 0;  // A follower brings everybody's.
+    options.on_commit = [this](const zookeeper::keeper_commit& what) { judge_.committed(what); };
+    if (shape_.ensemble) {
+        auto front = keeper_host_->make_loop("follower");
+        front->post([this, front, leader = options.listen] {
+            follower_ = std::make_unique<follower>(
+                front, runtime::endpoint{keeper_host_->address(), 2181}, leader, shape_.tick);
+        });
+    }
+    auto loop = leader_host_->make_loop("keeper");
     loop->post([this, loop, options] {
         auto made = zookeeper::keeper::start(loop, options);
         ASSERT_TRUE(made) << made.error().text;
@@ -75,17 +94,22 @@ void sim_cluster::start_keeper() {
 void sim_cluster::kill_keeper() {
     judge_.note("the keeper is killed");
     keeper_host_->kill();
+    leader_host_->kill();
+    follower_.reset();
     keeper_.reset();
     keeper_host_->restart();
+    leader_host_->restart();
     judge_.forget_stored();
 }
 
 sim_cluster::node& sim_cluster::add(process_shape shape) {
     auto made = std::make_unique<node>();
     made->machine = &world_.add_host(shape.name);
+    made->server = nodes_.size() % 2 == 0 ? keeper_host_ : leader_host_;
     if (shape.servers.empty()) {
-        shape.servers = servers();
+        shape.servers = made->server->address() + ":2181";
     }
+    shape.ensemble = shape_.ensemble;
     if (!shape.session_timeout) {
         shape.session_timeout = shape_.session_timeout;
     }
@@ -158,6 +182,10 @@ std::string sim_cluster::unsettled(const std::map<std::string, std::size_t>& par
     if (const auto leaders = judge_.leaders(); leaders.size() != 1) {
         return std::to_string(leaders.size()) + " members lead";
     }
+    return unowned(partitions);
+}
+
+std::string sim_cluster::unowned(const std::map<std::string, std::size_t>& partitions) const {
     const auto owners = judge_.owners();
     for (const auto& [resource, count] : partitions) {
         std::size_t owned = 0;

@@ -3,6 +3,7 @@
 /// @file
 /// A keeper and some members on a simulated network, with a checker that looks after every event.
 
+#include "simulation/follower.hpp"
 #include "simulation/sim_process.hpp"
 #include "zookeeper/keeper.hpp"
 
@@ -15,6 +16,7 @@ namespace muster::simulation {
 
 [[nodiscard]] cluster::specification hash_of(std::uint32_t partitions);
 [[nodiscard]] cluster::specification list_of_names();
+[[nodiscard]] cluster::specification range_from(std::vector<std::string> first_keys);
 
 /// Times that suit a simulation: failures are noticed within seconds.
 struct cluster_shape {
@@ -22,6 +24,9 @@ struct cluster_shape {
     std::chrono::milliseconds session_timeout{2000};
     bool trace = false;
     duration max_delay = 500us;
+    /// A follower stands in front of the keeper for every other member, and all know that there
+    /// is one: only quorum writes prove a lease then.
+    bool ensemble = false;
 };
 
 class sim_cluster {
@@ -29,6 +34,7 @@ public:
     /// A machine on which members run, one process at a time.
     struct node {
         runtime::sim::host* machine = nullptr;
+        runtime::sim::host* server = nullptr;  ///< where it finds ZooKeeper
         process_shape shape;
         std::shared_ptr<sim_process> running;  ///< nothing: killed, or left
         std::uint64_t starts = 0;
@@ -39,7 +45,10 @@ public:
 
     void start_keeper();
     void kill_keeper();
+    /// Where members find their server, or every other one does.
     [[nodiscard]] runtime::sim::host& keeper_host() { return *keeper_host_; }
+    /// Where the keeper is: another host only where a follower stands in front of it.
+    [[nodiscard]] runtime::sim::host& leader_host() { return *leader_host_; }
 
     /// A machine with a member of that name that serves these resources; it is not started yet.
     node& add(const std::string& name, std::map<std::string, cluster::specification> serves);
@@ -56,6 +65,8 @@ public:
     /// Everybody running is Online, exactly one leads, all partitions of these are owned by
     /// members that run.
     [[nodiscard]] bool settled(const std::map<std::string, std::size_t>& partitions) const;
+    /// What of them nobody owns, for people; "" if nothing.
+    [[nodiscard]] std::string unowned(const std::map<std::string, std::size_t>& partitions) const;
     /// Why not, for people.
     [[nodiscard]] std::string unsettled(const std::map<std::string, std::size_t>& partitions) const;
     [[nodiscard]] std::map<std::string, std::size_t> shares(const std::string& resource) const;
@@ -75,7 +86,9 @@ private:
     runtime::sim::world world_;
     checker judge_;
     runtime::sim::host* keeper_host_ = nullptr;
+    runtime::sim::host* leader_host_ = nullptr;
     std::unique_ptr<zookeeper::keeper> keeper_;
+    std::unique_ptr<follower> follower_;
     std::vector<std::unique_ptr<node>> nodes_;
     std::vector<std::shared_ptr<sim_process>> dead_;  ///< released between events
 };

@@ -44,9 +44,11 @@ void sim_process::start() {
             settings.lease.margin = -3s;
         } else if (me->shape_.wrong == mistake::reused_id) {
             loop = without_chance(loop, me->title());
-        } else if (me->shape_.wrong != mistake::none) {
-            make_wrong(loop, me->shape_.wrong);
         }
+        put_between(
+            loop,
+            {.how = me->shape_.wrong,
+             .follower = me->shape_.ensemble && me->shape_.wrong != mistake::ping_is_proof});
         me->member_ = cluster::member::start(
             loop, std::move(settings), me, [at = me->machine_.process()](task_fn job) {
                 at->run_blocking(std::move(job));
@@ -109,7 +111,6 @@ void sim_process::leave(duration patience) {
 void sim_process::pause() {
     judge_.note(title() + " is stopped");
     paused_ = true;
-    judge_.paused(*this);
     machine_.pause();
 }
 
@@ -117,11 +118,28 @@ void sim_process::resume() {
     judge_.note(title() + " goes on");
     paused_ = false;
     awake_from_ = world_.now() + wakes_within;
+    judge_.hindered(title(), world_.now());
+    judge_.resumed(*this);
     machine_.resume();
 }
 
 bool sim_process::is_awake() const {
     return !dead_ && !paused_ && world_.now() >= awake_from_;
+}
+
+std::vector<member_id> sim_process::waits_for(const right::identity& what) const {
+    const auto by = plan(what.resource);
+    if (!by) {
+        return {};
+    }
+    for (const cluster::plan_chunk& chunk : by->whole().chunks) {
+        for (const cluster::entry& one : chunk.entries) {
+            if (one.partition == what.partition && one.slot == what.slot) {
+                return one.waits;
+            }
+        }
+    }
+    return {};
 }
 
 duration sim_process::drawn(duration most) {
@@ -155,6 +173,7 @@ void sim_process::acquire(std::shared_ptr<right> mine, callback<result<void>> do
     const bool fails = world_.random_below(100) < how.acquire_fails_percent;
     after(drawn(how.acquire_takes), [this, mine, fails, done = std::move(done)]() mutable {
         if (fails) {
+            judge_.released(*mine);
             judge_.ended(*mine);
             done(fail(errc::handler_failed, "the application could not start it"));
             return;
@@ -173,12 +192,11 @@ void sim_process::work(const std::shared_ptr<right>& mine) {
         if (!mine->valid(now())) {
             return;
         }
-        judge_.entered(*mine);
-        after(drawn(5 * shape_.application.effect_takes), [this, mine] { judge_.left(*mine); });
+        after(drawn(5 * shape_.application.effect_takes),
+              [this, mine, effect = judge_.entered(*mine)] { judge_.left(*mine, effect); });
     } else if (mine->enter(now())) {
-        judge_.entered(*mine);
-        after(drawn(shape_.application.effect_takes), [this, mine] {
-            judge_.left(*mine);
+        after(drawn(shape_.application.effect_takes), [this, mine, effect = judge_.entered(*mine)] {
+            judge_.left(*mine, effect);
             mine->leave();
         });
     } else if (!mine->valid(now())) {
@@ -197,7 +215,11 @@ void sim_process::stop(const std::shared_ptr<right>& mine, callback<> done) {
 
 void sim_process::release(std::shared_ptr<right> mine, callback<> done) {
     if (!dead_) {
-        stop(mine, std::move(done));
+        // It counts as released once nothing of it runs any more, and nothing is told before.
+        stop(mine, [this, mine, done = std::move(done)]() mutable {
+            judge_.released(*mine);
+            done();
+        });
     }
 }
 
@@ -237,6 +259,7 @@ void sim_process::plan_changed(std::shared_ptr<const cluster::plan_snapshot> now
 
 void sim_process::leadership(bool gained, leader_epoch epoch) {
     if (!dead_) {
+        leaderships_.push_back(gained);
         judge_.leads(shared_from_this(), gained, epoch);
     }
 }

@@ -44,6 +44,7 @@ struct process_shape {
     std::optional<std::chrono::milliseconds> session_timeout;
     bool stands_for_leader = true;
     mistake wrong = mistake::none;
+    bool ensemble = false;  ///< its server calls itself a follower
 };
 
 class sim_process final : public cluster::member_host,
@@ -86,12 +87,18 @@ public:
     [[nodiscard]] std::shared_ptr<runtime::loop> control() const { return control_; }
     [[nodiscard]] const std::vector<member_id>& ids() const { return ids_; }
     [[nodiscard]] std::vector<std::string> troubles() const { return troubles_; }
+    /// Leadership gained (true) and lost, in the order in which it was told.
+    [[nodiscard]] const std::vector<bool>& leaderships() const { return leaderships_; }
 
     // witness
     [[nodiscard]] const std::string& title() const override { return shape_.name; }
     [[nodiscard]] bool is_alive() const override { return !dead_; }
     [[nodiscard]] bool is_awake() const override;
     [[nodiscard]] instant now() const override { return machine_.now(); }
+    [[nodiscard]] member_id id() const override { return ids_.empty() ? member_id{} : ids_.back(); }
+
+    [[nodiscard]] std::vector<member_id> waits_for(
+        const cluster::right::identity& what) const override;
 
     // owner_host
     void acquire(std::shared_ptr<cluster::right> mine, callback<result<void>> done) override;
@@ -130,6 +137,7 @@ private:
     std::optional<result<void>> left_;
     std::optional<error> failure_;
     std::vector<std::string> troubles_;
+    std::vector<bool> leaderships_;
     std::vector<member_id> ids_;
     std::shared_ptr<const cluster::view_snapshot> view_;
     std::map<std::string, std::shared_ptr<const cluster::plan_snapshot>> plans_;

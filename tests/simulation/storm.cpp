@@ -1,7 +1,11 @@
 #include "simulation/storm.hpp"
 
+#include "simulation/storm_shapes.hpp"
+
 #include <algorithm>
 #include <array>
+#include <expected>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -11,9 +15,12 @@ namespace {
 
 using cluster::lifecycle;
 
-/// L1 and what a storm adds to it: reconnects, back-offs after failed handlers, a slow release.
+/// Until everybody is Online, which L1 says nothing of: back-offs are over, and names are free.
 constexpr duration calm = 15s;
+/// What a storm adds to L1: bytes that were held back set out again, handlers start and stop.
+constexpr duration slack = 250ms;
 constexpr std::array names{"a", "b", "c", "d", "e"};
+constexpr std::array resources{"orders", "ranges", "dates", "globals"};
 
 class storm {
 public:
@@ -35,13 +42,20 @@ public:
         if (box_.judge().ok() && !options_.damage) {
             calm_down();
             const instant since = box_.world().now();
-            const bool fine = box_.run_until([this] { return what_is_missing().empty(); }, calm);
-            out.settled_after = box_.world().now() - since;
+            out.owned_by = bound();
+            bool fine = box_.run_until([this] { return what_is_unowned().empty(); }, out.owned_by);
+            out.owned_after = box_.world().now() - since;
             if (!fine && box_.judge().ok()) {
-                out.violation = "L1: " + what_is_missing();
+                out.violation = "L1: " + what_is_unowned();
+            }
+            fine = fine && box_.run_until([this] { return what_is_missing().empty(); }, calm);
+            out.settled_after = box_.world().now() - since;
+            if (!fine && box_.judge().ok() && out.violation.empty()) {
+                out.violation = "not at peace: " + what_is_missing();
             }
             if (fine) {
-                box_.run_for(3s);
+                // Whoever ended itself just now still has a session.
+                box_.run_for(box_.shape().session_timeout + box_.shape().tick * 2 + 500ms);
                 expect_no_ghosts(out);
             }
         }
@@ -55,6 +69,8 @@ public:
         out.trace = box_.world().trace();
         out.acquires = box_.judge().acquires();
         out.effects = box_.judge().effects();
+        out.leader_writes = box_.judge().leader_writes();
+        out.delayed_acquires = box_.judge().delayed_acquires();
         return out;
     }
 
@@ -62,6 +78,10 @@ private:
     static cluster_shape shape_of(const storm_options& options) {
         cluster_shape shape;
         shape.trace = options.trace;
+        shape.ensemble = options.seed % 3 == 0 || options.more_of == often::cut_followers;
+        if (shape.ensemble) {
+            shape.session_timeout = 3500ms;  // The least for its ticks.
+        }
         return shape;
     }
 
@@ -74,22 +94,19 @@ private:
     sim_cluster::node& any() { return *box_.nodes()[below(box_.nodes().size())]; }
 
     void prepare() {
-        box_.start_keeper();
-        const auto partitions = static_cast<std::uint32_t>(4 + below(9));
-        cluster::specification orders = hash_of(partitions);
-        constexpr std::array delays{0ms, 100ms, 500ms};
-        orders.handover_delay = delays[below(delays.size())];
-        if (one_in(3)) {
-            orders.effects = cluster::effects_policy::fenced;
-            orders.on_stuck = cluster::stuck_policy::fence;
+        if (one_in(2)) {
+            box_.leader_host().set_clock_drift(options_.more_of == often::cut_followers ? most_drift
+                                                                                        : drift());
         }
-        const application_shape application = draw_application();
+        box_.start_keeper();
+        const auto serves = choose_resources();
+        const application_shape application =
+            draw_application([this](std::uint64_t bound) { return below(bound); });
         const std::size_t count = 3 + below(3);
         for (std::size_t i = 0; i < count; ++i) {
             process_shape shape;
             shape.name = names[i];
-            shape.serves = {
-                {"orders", orders}, {"dates", list_of_names()}, {"globals", list_of_names()}};
+            shape.serves = serves;
             shape.candidates = {"boss"};
             shape.application = application;
             if (options_.spoil) {
@@ -97,32 +114,35 @@ private:
             }
             sim_cluster::node& one = box_.add(std::move(shape));
             if (one_in(2)) {
-                // Less than the clocks are declared to be off, on either side.
-                one.machine->set_clock_drift(static_cast<std::int64_t>(below(160'000)) - 80'000);
+                one.machine->set_clock_drift(options_.more_of == often::cut_followers ? -most_drift
+                                                                                      : drift());
             }
             box_.run_for(some(0ms, 300ms));
             box_.start(one);
         }
-        witness_ =
-            std::make_unique<bystander>(box_.world().add_host("desk"),
-                                        box_.judge(),
-                                        box_.servers(),
-                                        "test",
-                                        std::vector<std::string>{"orders", "dates", "globals"},
-                                        100ms);
+        witness_ = std::make_unique<bystander>(
+            box_.world().add_host("desk"),
+            box_.judge(),
+            box_.servers(),
+            "test",
+            std::vector<std::string>{resources.begin(), resources.end()},
+            100ms);
         box_.run_for(some(500ms, 2s));
     }
 
-    application_shape draw_application() {
-        application_shape shape;
-        shape.acquire_takes = one_in(2) ? 0ms : 60ms;
-        constexpr std::array releases{0ms, 30ms, 300ms};
-        shape.release_takes = releases[below(releases.size())];
-        shape.effect_takes = one_in(4) ? 200ms : 40ms;
-        shape.effect_every = 150ms;
-        shape.acquire_fails_percent = one_in(4) ? 20 : 0;
-        shape.init_takes = one_in(3) ? 400ms : 0ms;
-        return shape;
+    /// Less than the clocks are declared to be off, on either side.
+    static constexpr std::int64_t most_drift = 80'000;
+    std::int64_t drift() { return static_cast<std::int64_t>(below(2 * most_drift)) - most_drift; }
+
+    std::map<std::string, cluster::specification> choose_resources() {
+        auto all = draw_resources([this](std::uint64_t bound) { return below(bound); });
+        for (const auto& [name, spec] : all) {
+            if (spec.effects == cluster::effects_policy::unfenced) {
+                box_.judge().expect_delay(name, spec.handover_delay);
+            }
+            longest_delay_ = std::max<duration>(longest_delay_, spec.handover_delay);
+        }
+        return all;
     }
 
     /// One fault, or one wish.
@@ -157,7 +177,8 @@ private:
                 break;
             case 8:
                 box_.judge().note("the connection of " + one.shape.name + " breaks");
-                box_.world().break_connections(*one.machine, box_.keeper_host());
+                box_.judge().hindered(one.shape.name, box_.world().now());
+                box_.world().break_connections(*one.machine, *one.server);
                 break;
             case 9:
             case 10:
@@ -185,6 +206,10 @@ private:
                 rob_of_place(*leader);
             }
             change_names(any());
+            return;
+        }
+        if (options_.more_of == often::cut_followers) {
+            trouble_the_ensemble();
             return;
         }
         lose_some(any(), false, 1 + below(4), below(6));
@@ -242,16 +267,18 @@ private:
         box_.judge().note(one.shape.name + (way == 0   ? " is not heard by the keeper"
                                             : way == 1 ? " does not hear the keeper"
                                                        : " is cut off from the keeper"));
+        box_.judge().hindered(one.shape.name, box_.world().now() + how_long);
         if (way != 1) {
-            box_.world().cut(*one.machine, box_.keeper_host());
+            box_.world().cut(*one.machine, *one.server);
         }
         if (way != 0) {
-            box_.world().cut(box_.keeper_host(), *one.machine);
+            box_.world().cut(*one.server, *one.machine);
         }
         later(how_long, [this, &one] {
             box_.judge().note(one.shape.name + " is healed");
-            box_.world().heal(*one.machine, box_.keeper_host());
-            box_.world().heal(box_.keeper_host(), *one.machine);
+            box_.judge().hindered(one.shape.name, box_.world().now());
+            box_.world().heal(*one.machine, *one.server);
+            box_.world().heal(*one.server, *one.machine);
         });
     }
 
@@ -267,10 +294,14 @@ private:
                    std::uint64_t after) {
         box_.judge().note(one.shape.name + " loses " + std::to_string(how_many) +
                           (replies ? " replies" : " requests"));
-        box_.world().set_filter([replies, name = one.shape.name, left = how_many, after](
-                                    const runtime::sim::packet_info& packet) mutable {
+        box_.world().set_filter([this,
+                                 replies,
+                                 name = one.shape.name,
+                                 server = one.server->name(),
+                                 left = how_many,
+                                 after](const runtime::sim::packet_info& packet) mutable {
             using runtime::sim::verdict;
-            if ((replies ? packet.from : packet.to) != "zk" ||
+            if ((replies ? packet.from : packet.to) != server ||
                 (replies ? packet.to : packet.from) != name || left == 0) {
                 return verdict::deliver;
             }
@@ -280,6 +311,7 @@ private:
             }
             --left;
             after = 3;
+            box_.judge().hindered(name, box_.world().now());
             return verdict::break_before;
         });
     }
@@ -311,7 +343,6 @@ private:
         const std::string id = one.running->ids().back().text();
         for (const std::string& child : witness_->children(witness_->where().succession())) {
             if (child.starts_with(id)) {
-                box_.judge().excuse_leaders(true);
                 witness_->remove(witness_->where().succession() + "/" + child);
             }
         }
@@ -321,7 +352,7 @@ private:
     void damage() {
         const auto& where = witness_->where();
         std::vector<std::string> paths{where.view(), where.root()};
-        for (const char* resource : {"orders", "dates", "globals"}) {
+        for (const char* resource : resources) {
             paths.push_back(where.resource(resource));
             paths.push_back(where.plan(resource));
             paths.push_back(where.chunk(resource, 0));
@@ -330,14 +361,6 @@ private:
             paths.push_back(where.status(one.running->ids().back()));
             paths.push_back(where.member(one.running->ids().back()));
         }
-        constexpr std::array rubbish{"",
-                                     "x",
-                                     "{}",
-                                     "[]",
-                                     "{\"format\":2}",
-                                     "{\"format\":1}",
-                                     "{\"format\":1,\"number\":\"-1\"}",
-                                     "{\"format\":1,\"number\":\"99999999999999999999\"}"};
         witness_->set(paths[below(paths.size())], rubbish[below(rubbish.size())]);
     }
 
@@ -345,13 +368,18 @@ private:
         if (keeper_in_trouble_) {
             return;
         }
+        if (box_.shape().ensemble && one_in(2)) {
+            trouble_the_ensemble();
+            return;
+        }
         keeper_in_trouble_ = true;
         if (one_in(5)) {
             // An empty server knows of no lease that was given out before it, so it may not come
             // back before they are over.
             box_.kill_keeper();
-            keeper_back_ = box_.world().now() + 2500ms;
-            later(some(2500ms, 4s), [this] {
+            const duration leases = box_.shape().session_timeout + 500ms;
+            keeper_back_ = box_.world().now() + leases;
+            later(some(leases, leases + 1500ms), [this] {
                 box_.start_keeper();
                 keeper_in_trouble_ = false;
             });
@@ -359,18 +387,60 @@ private:
         }
         box_.judge().note("the keeper freezes");
         box_.keeper_host().pause();
-        later(one_in(2) ? some(50ms, 1s) : some(1s, 4s), [this] {
+        const duration how_long = one_in(2) ? some(50ms, 1s) : some(1s, 4s);
+        all_hindered(box_.world().now() + how_long);
+        later(how_long, [this] {
             box_.judge().note("the keeper goes on");
+            all_hindered(box_.world().now());
             box_.keeper_host().resume();
             keeper_in_trouble_ = false;
         });
+    }
+
+    /// Rows 1 and 4: the follower goes on answering, and its leader does not hear it, or it does
+    /// not hear its leader; row 2: the leader freezes behind it.
+    void trouble_the_ensemble() {
+        if (keeper_in_trouble_) {
+            return;
+        }
+        keeper_in_trouble_ = true;
+        const std::uint64_t way = below(4);
+        const duration how_long = one_in(2) ? some(50ms, 1s) : some(1s, 5s);
+        box_.judge().note(way == 0   ? "the follower is not heard by its leader"
+                          : way == 1 ? "the follower does not hear its leader"
+                          : way == 2 ? "the follower is cut off from its leader"
+                                     : "the leader of the ensemble freezes");
+        all_hindered(box_.world().now() + how_long);
+        if (way == 3) {
+            box_.leader_host().pause();
+        }
+        if (way == 0 || way == 2) {
+            box_.world().cut(box_.keeper_host(), box_.leader_host());
+        }
+        if (way == 1 || way == 2) {
+            box_.world().cut(box_.leader_host(), box_.keeper_host());
+        }
+        later(how_long, [this] {
+            box_.judge().note("the ensemble is whole");
+            all_hindered(box_.world().now());
+            box_.leader_host().resume();
+            box_.world().heal(box_.keeper_host(), box_.leader_host());
+            box_.world().heal(box_.leader_host(), box_.keeper_host());
+            keeper_in_trouble_ = false;
+        });
+    }
+
+    void all_hindered(instant until) {
+        for (const auto& one : box_.nodes()) {
+            box_.judge().hindered(one->shape.name, until);
+        }
     }
 
     void change_names(sim_cluster::node& one) {
         if (!one.running) {
             return;
         }
-        const std::string name = "2026-01-0" + std::to_string(1 + below(6));
+        const std::string name = dates[below(dates.size())];
         const bool add = !one_in(3);
         one.running->ask([this, name, add, weak = std::weak_ptr{one.running}](
                              cluster::member& self) {
@@ -432,31 +502,52 @@ private:
         }
     }
 
-    /// Why this is not yet a cluster at peace, or "".
-    std::string what_is_missing() {
+    /// L1: what the loss of a host takes, for in peace whoever was away comes back under its old
+    /// name. A clock may be as slow as is declared.
+    duration bound() const {
+        const duration timeout = box_.shape().session_timeout;
+        const duration tick = box_.shape().tick;
+        return (timeout + tick * 3 / 2 + 500ms + longest_delay_) * 109 / 100 + slack;
+    }
+
+    /// Why not every partition has an owner, or "".
+    std::string what_is_unowned() {
         for (auto& one : box_.nodes()) {
             if (!one->running) {
                 box_.restart(*one);  // It ended itself: `on_stuck` says so.
             }
         }
+        const auto wanted = planned();
+        return wanted ? box_.unowned(*wanted) : wanted.error();
+    }
+
+    /// Why this is not yet a cluster at peace, or "".
+    std::string what_is_missing() {
+        const std::string unowned = what_is_unowned();
+        const auto wanted = planned();
+        return !unowned.empty() ? unowned : wanted ? box_.unsettled(*wanted) : wanted.error();
+    }
+
+    /// How many owners each resource should have, by the newest plan that anybody has read.
+    std::expected<std::map<std::string, std::size_t>, std::string> planned() {
         std::map<std::string, std::size_t> wanted;
-        for (const char* resource : {"orders", "dates", "globals"}) {
+        for (const char* resource : resources) {
             std::shared_ptr<const cluster::plan_snapshot> newest;
             for (auto& one : box_.nodes()) {
                 const auto plan = one->running->plan(resource);
                 if (!plan) {
-                    return one->shape.name + " has no plan of " + resource;
+                    return std::unexpected{one->shape.name + " has no plan of " + resource};
                 }
                 if (!newest || plan->number() > newest->number()) {
                     newest = plan;
                 }
             }
-            wanted[resource] = newest->partitions().size();
+            wanted[resource] = newest->partitions().size() * newest->spec().replicas;
         }
         if (wanted["globals"] != 2) {
-            return std::to_string(wanted["globals"]) + " of 2 globals are planned";
+            return std::unexpected{std::to_string(wanted["globals"]) + " of 2 globals are planned"};
         }
-        return box_.unsettled(wanted);
+        return wanted;
     }
 
     /// X5: every ephemeral belongs to the present session of a member that runs, one of each.
@@ -494,6 +585,7 @@ private:
     std::set<member_id> deleted_of_;
     bool keeper_in_trouble_ = false;
     instant keeper_back_{};  ///< not before
+    duration longest_delay_{};
 };
 
 }  // namespace

@@ -17,7 +17,7 @@
 namespace muster::simulation {
 
 /// What happens in a storm more often than chance has it.
-enum class often : std::uint8_t { nothing, robbed_leaders, lost_requests };
+enum class often : std::uint8_t { nothing, robbed_leaders, lost_requests, cut_followers };
 
 struct storm_options {
     std::uint64_t seed = 1;
@@ -34,9 +34,13 @@ struct storm_result {
     std::string violation;  ///< the first broken promise, or ""
     std::string report;     ///< with what led to it
     std::string trace;
-    duration settled_after{};
+    duration owned_after{};    ///< from the last fault until every partition has an owner
+    duration owned_by{};       ///< what L1 allows for that
+    duration settled_after{};  ///< until every member is Online besides
     std::uint64_t acquires = 0;
     std::uint64_t effects = 0;
+    std::uint64_t leader_writes = 0;
+    std::uint64_t delayed_acquires = 0;
 };
 
 [[nodiscard]] storm_result run_storm(const storm_options& options);

@@ -65,6 +65,9 @@ void holder_agent::may_act(bool yes) {
 void holder_agent::lease_lapsed(instant end) {
     for (auto& [number, one] : rights_) {
         one.mine->close();
+        // Also what a plan had stopped before: until its handler returns others have to wait, and
+        // after the end of the lease they no longer do.
+        one.stop_by_lease = true;
     }
     feed(lease_ended{});
     if (rights_.empty()) {
@@ -242,7 +245,7 @@ void holder_agent::perform(const publish& asked) {
 }
 
 void holder_agent::perform(const watch_former& asked) {
-    if (watched_[asked.who]++ == 0) {
+    if (watched_.try_emplace(asked.who).second) {
         read_former(asked.who);
     }
 }
@@ -251,11 +254,28 @@ void holder_agent::perform(const forget_former& asked) {
     watched_.erase(asked.who);
 }
 
+void holder_agent::look_again() {
+    for (const auto& [who, reads] : watched_) {
+        read_former(who);
+    }
+}
+
+/// Reads `who` again at an event, unless it has been read again since.
+zookeeper::client::on_event holder_agent::on_change_of(member_id who) {
+    return life_.wrap([this, who, read = watched_[who]](const zookeeper::watch_event&) {
+        if (const auto now = watched_.find(who); now != watched_.end() && now->second == read) {
+            read_former(who);
+        }
+    });
+}
+
 void holder_agent::read_former(member_id who) {
-    if (!watched_.contains(who)) {
+    const auto watched = watched_.find(who);
+    if (watched == watched_.end()) {
         return;
     }
-    auto changed = life_.wrap([this, who](const zookeeper::watch_event&) { read_former(who); });
+    ++watched->second;
+    auto changed = on_change_of(who);
     const std::string path = at_.where.status(who);
     reading::get(
         at_,
@@ -285,7 +305,10 @@ void holder_agent::read_former(member_id who) {
 
 /// Gone needs both znodes to be absent; one of two is damage, and grants nothing.
 void holder_agent::check_member_znode(member_id who) {
-    auto changed = life_.wrap([this, who](const zookeeper::watch_event&) { read_former(who); });
+    if (!watched_.contains(who)) {
+        return;
+    }
+    auto changed = on_change_of(who);
     reading::exists(at_,
                     life_,
                     at_.where.member(who),

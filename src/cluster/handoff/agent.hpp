@@ -39,6 +39,8 @@ public:
     void lease_lapsed(instant end);
     /// What acted under `what` has failed for good.
     void handler_failed(const right::identity& what);
+    /// Reads those it waits for again, though no watch fired (anti-entropy).
+    void look_again();
     /// ZooKeeper has acknowledged this status.
     void status_written(const status_record& now);
 
@@ -76,6 +78,7 @@ private:
     void begin_stop(std::uint64_t number, given& one);
     void stopped_part(std::uint64_t number, bool handler);
     [[nodiscard]] std::map<std::uint64_t, given>::iterator find(const held_entry& what);
+    [[nodiscard]] zookeeper::client::on_event on_change_of(member_id who);
     void read_former(member_id who);
     void check_member_znode(member_id who);
     template <class F>
@@ -92,7 +95,7 @@ private:
     holder_state state_;
     std::map<std::uint64_t, given> rights_;
     std::uint64_t next_number_ = 1;
-    std::map<member_id, int> watched_;
+    std::map<member_id, std::uint64_t> watched_;  ///< how often read: only the last watch counts
     struct back_off {
         unsigned failures = 0;
         std::unique_ptr<runtime::timer> over;

@@ -14,7 +14,12 @@ namespace {
 constexpr duration gather_time = 20ms;
 constexpr duration planner_deadline = 1s;
 constexpr std::size_t inline_partitions = 4096;  ///< more are planned off the control loop
-constexpr std::size_t chunks_per_multi = 48;     ///< about 0.5 MB of the 1 MiB a request may have
+// Of the 1 MiB that a request may have; what is left is for the view.
+constexpr std::size_t bytes_of_plans = 512U << 10U;
+constexpr std::size_t bytes_of_results = 128U << 10U;
+constexpr std::size_t bytes_per_op = 256;  ///< path, header and versions
+constexpr duration first_retry = 100ms;    ///< after the second write in a row that was refused
+constexpr duration longest_retry = 30s;
 constexpr std::int64_t command_kept_ms = 3'600'000;
 
 std::string child_of(const std::string& ordered) {
@@ -48,35 +53,88 @@ planned_owners place_what_is_unowned(const planner_input& input) {
 
 }  // namespace
 
+namespace {
+
+/// Takes the last chunk out of a change again. What the head no longer had to say of the chunk as
+/// it becomes, it still has to say of the chunk as it stays.
+void leave_out_last(plan_change& change, const book_resource& known) {
+    const std::size_t last = *change.chunks.rbegin();
+    change.chunks.erase(last);
+    if (known.lost || last >= known.whole.chunks.size()) {
+        change.next.chunks.resize(last);
+        return;
+    }
+    change.next.chunks[last] = known.whole.chunks[last];
+    for (const entry& one : known.whole.chunks[last].entries) {
+        const auto since = known.whole.since.find(one.owner);
+        if (since != known.whole.since.end() && one.fence < since->second) {
+            change.next.since.insert(*since);
+        }
+    }
+}
+
+/// How many of the change's chunks, from the first on, there is room for; takes it.
+std::size_t chunks_that_fit(const plan_change& change,
+                            const specification& spec,
+                            std::size_t& room) {
+    std::size_t count = 0;
+    for (const std::size_t chunk : change.chunks) {
+        const std::size_t size = encode(change.next.chunks[chunk], spec).size() + bytes_per_op;
+        if (size > room) {
+            break;
+        }
+        room -= size;
+        ++count;
+    }
+    return count;
+}
+
+/// What is left out is carried out and told once more.
+bool cut_results(leader_decision& decided) {
+    std::size_t room = bytes_of_results;
+    for (auto item = decided.results.begin(); item != decided.results.end(); ++item) {
+        const std::size_t size = encode_command(item->second).size() + bytes_per_op;
+        if (size > room) {
+            decided.results.erase(item, decided.results.end());
+            return true;
+        }
+        room -= size;
+    }
+    return false;
+}
+
+}  // namespace
+
 bool cut_to_size(leader_decision& decided, const leader_book& book) {
-    std::size_t room = chunks_per_multi;
+    std::size_t room = bytes_of_plans;
     bool cut = false;
+    bool first = true;
     for (auto item = decided.plans.begin(); item != decided.plans.end();) {
         plan_change& change = item->second;
-        if (room == 0) {
+        const book_resource& known = book.resources.at(item->first);
+        const std::size_t head = encode(head_of(change.next)).size() + bytes_per_op;
+        const bool fits = head <= room;
+        room -= std::min(head, room);
+        std::size_t count = fits ? chunks_that_fit(change, known.spec, room) : 0;
+        if (first) {
+            count = std::max<std::size_t>(count, 1);  // Some of it, or it would never be written.
+        } else if (!fits || (count == 0 && !change.chunks.empty())) {
             item = decided.plans.erase(item);
             cut = true;
             continue;
         }
-        const std::vector<plan_chunk>& before = book.resources.at(item->first).whole.chunks;
-        while (change.chunks.size() > room) {
-            const std::size_t last = *change.chunks.rbegin();
-            change.chunks.erase(last);
+        while (change.chunks.size() > count) {
+            leave_out_last(change, known);
             cut = true;
-            if (last < before.size()) {
-                change.next.chunks[last] = before[last];
-            } else {
-                change.next.chunks.resize(last);
-            }
         }
         cut = cut || change.more;
-        room -= change.chunks.size();
+        first = false;
         ++item;
     }
     if (cut) {
         decided.results.clear();  // Not done yet: told when the rest is.
     }
-    return cut;
+    return cut_results(decided) || cut;
 }
 
 leader_agent::leader_agent(const session_context& at,
@@ -90,13 +148,21 @@ leader_agent::leader_agent(const session_context& at,
       gather_timer_{at.loop.make_timer()},
       again_timer_{at.loop.make_timer()},
       planner_timer_{at.loop.make_timer()},
-      sweep_timer_{at.loop.make_timer()} {
+      sweep_timer_{at.loop.make_timer()},
+      retry_timer_{at.loop.make_timer()} {
     start_over();
     forget_old_commands();
 }
 
 void leader_agent::start_over() {
-    keeper_ = std::make_unique<book_keeper>(at_, [this] { gather(); });
+    auto before =
+        keeper_ ? std::move(keeper_->book().resources) : std::map<std::string, book_resource>{};
+    keeper_ = std::make_unique<book_keeper>(at_, [this] { gather(); }, std::move(before));
+}
+
+void leader_agent::plan_with(std::map<std::string, planner> planners) {
+    settings_.planners = std::move(planners);
+    gather();
 }
 
 void leader_agent::look_again() {
@@ -150,12 +216,17 @@ void leader_agent::decide_now() {
 void leader_agent::decide_elsewhere() {
     busy_ = true;
     const std::uint64_t number = ++decision_number_;
-    auto taken = life_.wrap([this, number](leader_decision decided) {
-        if (number == decision_number_) {
-            late_planners_ = 0;
-            planner_timer_->cancel();
-            busy_ = false;
+    auto taken = life_.wrap([this, number, rereads = keeper_->rereads()](leader_decision decided) {
+        if (number != decision_number_) {
+            return;
+        }
+        late_planners_ = 0;
+        planner_timer_->cancel();
+        busy_ = false;
+        if (rereads == keeper_->rereads()) {
             carry_out(std::move(decided));
+        } else {
+            gather();  // It was about plans that have been read anew since.
         }
     });
     if (!settings_.planners.empty()) {
@@ -193,6 +264,10 @@ void leader_agent::planner_late() {
 }
 
 void leader_agent::carry_out(leader_decision decided) {
+    // An operator may have deleted a request in between: it is done, and there is nobody to tell.
+    std::erase_if(decided.results, [this](const auto& one) {
+        return !keeper_->book().commands.contains(one.first);
+    });
     if (decided.look_again) {
         again_timer_->set(*decided.look_again, life_.wrap([this] { gather(); }));
     }
@@ -218,14 +293,15 @@ std::vector<zookeeper::op> leader_agent::ops_of(const leader_decision& decided) 
     }
     for (const auto& [name, change] : decided.plans) {
         const book_resource& known = book.resources.at(name);
-        plan_head head{.number = change.next.number, .chunks = {}, .since = change.next.since};
-        for (const plan_chunk& chunk : change.next.chunks) {
-            head.chunks.push_back(chunk.number);
+        const std::string head = encode(head_of(change.next));
+        if (known.lost) {
+            ops.emplace_back(zookeeper::create_op{.path = at_.where.plan(name), .data = head});
+        } else {
+            ops.emplace_back(zookeeper::set_op{at_.where.plan(name), head, known.head_version});
         }
-        ops.emplace_back(zookeeper::set_op{at_.where.plan(name), encode(head), known.head_version});
         for (const std::size_t i : change.chunks) {
             const std::string data = encode(change.next.chunks[i], known.spec);
-            if (i < known.whole.chunks.size()) {
+            if (!known.lost && i < known.whole.chunks.size()) {
                 ops.emplace_back(zookeeper::set_op{at_.where.chunk(name, i), data});
             } else {
                 ops.emplace_back(
@@ -264,6 +340,7 @@ void leader_agent::written(leader_decision decided,
                            zookeeper::reply<std::vector<zookeeper::op_result>> got) {
     busy_ = false;
     if (got.ok()) {
+        refused_in_a_row_ = 0;
         enter_into_book(decided, got);
         if (std::exchange(dirty_, false)) {
             gather();
@@ -283,7 +360,20 @@ void leader_agent::written(leader_decision decided,
                 "a fenced write did not go through: " + got.text);
         gather_timer_->cancel();
         gathering_ = false;
-        start_over();
+        again_timer_->cancel();
+        if (refused_in_a_row_++ == 0) {
+            start_over();
+            return;
+        }
+        // What is refused though it was read anew is not hammered at.
+        busy_ = true;
+        const duration pause =
+            std::min(longest_retry, first_retry * (1 << std::min(refused_in_a_row_ - 2, 10U)));
+        retry_timer_->set(at_.loop.now() + pause, life_.wrap([this] {
+            busy_ = false;
+            dirty_ = false;
+            start_over();
+        }));
     }
 }
 
@@ -299,7 +389,8 @@ void leader_agent::enter_into_book(const leader_decision& decided,
     for (const auto& [name, change] : decided.plans) {
         book_resource& mine = book.resources.at(name);
         mine.whole = change.next;
-        mine.head_version = got.value[at].meta.version;
+        mine.head_version = mine.lost ? 0 : got.value[at].meta.version;
+        mine.lost = false;
         mine.read_zxid = std::max(mine.read_zxid, got.zxid);
         at += 1 + change.chunks.size();
     }
@@ -318,7 +409,7 @@ void leader_agent::forget_old_commands() {
     }
     for (const auto& [ordered, command] : keeper_->book().commands) {
         if (command.what.outcome &&
-            command.what.done_unix_ms + command_kept_ms < at_.loop.unix_ms()) {
+            command.what.done_unix_ms < at_.loop.unix_ms() - command_kept_ms) {
             std::vector<zookeeper::op> ops;
             ops.emplace_back(zookeeper::check_op{at_.where.succession() + "/" + own_});
             ops.emplace_back(zookeeper::remove_op{at_.where.commands() + "/" + child_of(ordered)});

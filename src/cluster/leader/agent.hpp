@@ -34,6 +34,8 @@ public:
     leader_agent(const session_context& at, std::string own, decide_settings settings, hooks told);
 
     void look_again();
+    /// The user's planners from now on.
+    void plan_with(std::map<std::string, planner> planners);
 
 private:
     void gather();
@@ -61,7 +63,9 @@ private:
     std::optional<instant> last_decision_;
     std::uint64_t decision_number_ = 0;
     unsigned late_planners_ = 0;
-    std::unique_ptr<runtime::timer> gather_timer_, again_timer_, planner_timer_, sweep_timer_;
+    unsigned refused_in_a_row_ = 0;  ///< writes
+    std::unique_ptr<runtime::timer> gather_timer_, again_timer_, planner_timer_, sweep_timer_,
+        retry_timer_;
     life_guard life_;
 };
 

@@ -29,8 +29,13 @@ std::string in_order(const std::string& child) {
 
 }  // namespace
 
-book_keeper::book_keeper(const session_context& at, std::function<void()> changed)
-    : at_{at}, changed_{std::move(changed)}, relist_timer_{at.loop.make_timer()} {
+book_keeper::book_keeper(const session_context& at,
+                         std::function<void()> changed,
+                         std::map<std::string, book_resource> before)
+    : at_{at},
+      changed_{std::move(changed)},
+      before_{std::move(before)},
+      relist_timer_{at.loop.make_timer()} {
     // Members are listed last: "absent" counts only when read after the id was known, and ids are
     // known from plans and the view.
     begin();
@@ -56,6 +61,18 @@ void book_keeper::look_again() {
     list_resources();
     list_commands();
     list_members();
+    for (const auto& [name, resource] : book_.resources) {
+        if (!resource.damaged.empty() || resource.lost) {
+            read_again(name);
+        } else if (!resource.unread) {
+            look_at(name);
+        }
+    }
+    for (const auto& [id, seen] : book_.members) {
+        if (seen.status) {
+            read_status(id);
+        }
+    }
 }
 
 void book_keeper::read_view() {
@@ -75,95 +92,181 @@ void book_keeper::read_view() {
     });
 }
 
+// --- Resources -----------------------------------------------------------------------------------
+
 void book_keeper::list_resources() {
     begin();
-    auto changed = life_.wrap([this](const zookeeper::watch_event&) { list_resources(); });
+    auto changed = life_.wrap([this, turn = ++resources_turn_](const zookeeper::watch_event&) {
+        if (turn == resources_turn_) {
+            list_resources();
+        }
+    });
     reading::children(at_,
                       life_,
                       at_.where.resources(),
                       std::move(changed),
                       [this](zookeeper::reply<zookeeper::node_children> got) {
                           for (const std::string& child : got.value.names) {
-                              if (const auto name = base::percent_decode(child);
-                                  name && !book_.resources.contains(*name)) {
-                                  book_.resources[*name].damaged = "not read yet";
-                                  read_spec(*name);
+                              const auto name = base::percent_decode(child);
+                              if (name && !book_.resources.contains(*name)) {
+                                  if (const auto was = before_.find(*name); was != before_.end()) {
+                                      book_.resources[*name].whole = std::move(was->second.whole);
+                                  }
+                                  read_resource(*name);
                               }
                           }
                           end();
                       });
 }
 
-void book_keeper::damaged(const std::string& name, std::string why) {
-    at_.log(log_level::error, "resource.damaged", why);
-    book_.resources[name].damaged = std::move(why);
-}
-
-void book_keeper::read_spec(const std::string& name) {
+/// Specification, head, chunks: put together aside, and entered into the book as a whole.
+void book_keeper::read_resource(const std::string& name) {
+    book_.resources[name].unread = true;
     begin();
     const std::string path = at_.where.resource(name);
     reading::get(
         at_, life_, path, {}, [this, name, path](zookeeper::reply<zookeeper::node_data> got) {
+            auto fresh = std::make_shared<book_resource>();
             auto spec = got.ok() ? decode<specification>(got.value.data, path)
                                  : fail(errc::unavailable, path + ": " + got.text);
             if (spec) {
-                book_.resources[name].spec = std::move(*spec);
-                read_head(name);
+                fresh->spec = std::move(*spec);
+                read_head(name, fresh);
             } else {
-                damaged(name, spec.error().text);
+                fresh->damaged = spec.error().text;
+                enter(name, *fresh);
             }
             end();
         });
 }
 
-void book_keeper::read_head(const std::string& name) {
+void book_keeper::read_head(const std::string& name, const std::shared_ptr<book_resource>& fresh) {
     begin();
     const std::string path = at_.where.plan(name);
-    reading::get(
-        at_, life_, path, {}, [this, name, path](zookeeper::reply<zookeeper::node_data> got) {
-            auto head = got.ok() ? decode<plan_head>(got.value.data, path)
-                                 : fail(errc::unavailable, path + ": " + got.text);
-            if (head) {
-                book_resource& mine = book_.resources[name];
-                mine.head_version = got.value.meta.version;
-                mine.read_zxid = got.zxid;
-                mine.whole.number = head->number;
-                mine.whole.since = head->since;
-                mine.whole.chunks.assign(head->chunks.size(), {});
-                mine.damaged.clear();
-                read_chunks(name, *head);
-            } else {
-                damaged(name, head.error().text);
-            }
-            end();
-        });
+    reading::get(at_,
+                 life_,
+                 path,
+                 {},
+                 [this, name, path, fresh](zookeeper::reply<zookeeper::node_data> got) {
+                     auto head = got.ok() ? decode<plan_head>(got.value.data, path)
+                                          : fail(errc::unavailable, path + ": " + got.text);
+                     fresh->read_zxid = got.zxid;
+                     if (head) {
+                         fresh->head_version = got.value.meta.version;
+                         fresh->whole.number = head->number;
+                         fresh->whole.since = head->since;
+                         fresh->whole.chunks.assign(head->chunks.size(), {});
+                         read_chunks(name, *head, fresh);
+                     } else {
+                         fresh->lost = got.refused_with(zk_error::no_node);
+                         fresh->damaged = fresh->lost ? "" : head.error().text;
+                         enter(name, *fresh);
+                     }
+                     end();
+                 });
 }
 
-void book_keeper::read_chunks(const std::string& name, const plan_head& head) {
+void book_keeper::read_chunks(const std::string& name,
+                              const plan_head& head,
+                              const std::shared_ptr<book_resource>& fresh) {
+    if (head.chunks.empty()) {
+        enter(name, *fresh);
+        return;
+    }
+    const auto left = std::make_shared<std::size_t>(head.chunks.size());
     for (std::size_t i = 0; i < head.chunks.size(); ++i) {
         begin();
         const std::string path = at_.where.chunk(name, i);
-        reading::get(at_,
-                     life_,
-                     path,
-                     {},
-                     [this, name, path, i](zookeeper::reply<zookeeper::node_data> got) {
-                         book_resource& mine = book_.resources[name];
-                         auto chunk = got.ok() ? decode_chunk(got.value.data, path, mine.spec, i)
-                                               : fail(errc::unavailable, path + ": " + got.text);
-                         if (chunk) {
-                             mine.whole.chunks[i] = std::move(*chunk);
-                         } else {
-                             damaged(name, chunk.error().text);
-                         }
-                         end();
-                     });
+        auto seen = [this, name, path, i, fresh, left, least = head.chunks[i]](
+                        zookeeper::reply<zookeeper::node_data> got) {
+            auto chunk = got.ok() ? decode_chunk(got.value.data, path, fresh->spec, i)
+                                  : fail(errc::unavailable, path + ": " + got.text);
+            if (!chunk) {
+                fresh->damaged = chunk.error().text;
+            } else if (chunk->number < least) {
+                fresh->damaged = path + ": is older than the head of the plan says";
+            } else {
+                fresh->whole.chunks[i] = std::move(*chunk);
+            }
+            if (--*left == 0) {
+                enter(name, *fresh);
+            }
+            end();
+        };
+        reading::get(at_, life_, path, {}, std::move(seen));
     }
 }
 
+/// What is damaged leaves in the book what had been read before: it names a list's partitions.
+void book_keeper::enter(const std::string& name, book_resource& fresh) {
+    book_resource& mine = book_.resources[name];
+    mine.unread = false;
+    if (!fresh.damaged.empty()) {
+        if (std::exchange(mine.damaged, fresh.damaged) != fresh.damaged) {
+            at_.log(log_level::error, "resource.damaged", fresh.damaged);
+        }
+        return;
+    }
+    if (fresh.lost) {
+        if (!mine.lost) {
+            at_.log(log_level::error, "plan.lost", lost_text(name, fresh.spec, mine.whole));
+        }
+        fresh.whole = std::move(mine.whole);
+    }
+    mine = std::move(fresh);
+}
+
+std::string book_keeper::lost_text(const std::string& name,
+                                   const specification& spec,
+                                   const plan& before) const {
+    const std::string text = at_.where.plan(name) + " is missing though the resource is there: ";
+    return spec.kind == resource_kind::list && before.chunks.empty()
+               ? text +
+                     "the names of its partitions are lost with it; it begins anew, empty, once "
+                     "every member that serves it has ended"
+               : text + "a new plan is begun, which waits for every member present";
+}
+
+/// Nobody but the leader writes plans; yet what is damaged may have been mended by hand, a plan may
+/// have been deleted, and a resource removed.
+void book_keeper::look_at(const std::string& name) {
+    begin();
+    const std::string path = at_.where.resource(name);
+    reading::get(
+        at_, life_, path, {}, [this, name, path](zookeeper::reply<zookeeper::node_data> got) {
+            const auto spec = got.ok() ? decode<specification>(got.value.data, path)
+                                       : fail(errc::unavailable, path + ": " + got.text);
+            if (!spec || *spec != book_.resources[name].spec) {
+                read_again(name);
+            }
+            end();
+        });
+    begin();
+    reading::exists(
+        at_, life_, at_.where.plan(name), {}, [this, name](zookeeper::reply<zookeeper::stat> got) {
+            if (!got.ok() || got.value.version != book_.resources[name].head_version) {
+                read_again(name);
+            }
+            end();
+        });
+}
+
+void book_keeper::read_again(const std::string& name) {
+    if (!book_.resources[name].unread) {
+        ++rereads_;
+        read_resource(name);
+    }
+}
+
+// --- Commands ------------------------------------------------------------------------------------
+
 void book_keeper::list_commands() {
     begin();
-    auto changed = life_.wrap([this](const zookeeper::watch_event&) { list_commands(); });
+    auto changed = life_.wrap([this, turn = ++commands_turn_](const zookeeper::watch_event&) {
+        if (turn == commands_turn_) {
+            list_commands();
+        }
+    });
     reading::children(
         at_,
         life_,
@@ -199,6 +302,8 @@ void book_keeper::list_commands() {
             end();
         });
 }
+
+// --- Members -------------------------------------------------------------------------------------
 
 void book_keeper::list_members() {
     if (listing_members_) {
@@ -288,12 +393,18 @@ void book_keeper::drop_absent(const std::set<member_id>& described,
     for (const member_id id : named) {
         if (absent(id) && book_.gone.insert(id).second) {
             book_.gone_at.emplace(id, at_.loop.now());
+            if (const auto was = book_.members.find(id);
+                was != book_.members.end() && was->second.status) {
+                book_.last_said.emplace(id, *was->second.status);
+            }
         }
     }
     std::erase_if(book_.members, [&](const auto& one) { return absent(one.first); });
     std::erase_if(present_, absent);
     std::erase_if(book_.gone, [&](member_id id) { return !named.contains(id); });
     std::erase_if(book_.gone_at, [&](const auto& one) { return !named.contains(one.first); });
+    std::erase_if(book_.last_said, [&](const auto& one) { return !named.contains(one.first); });
+    std::erase_if(status_turns_, [&](const auto& one) { return absent(one.first); });
 }
 
 void book_keeper::read_descriptor(member_id id) {
@@ -316,11 +427,13 @@ void book_keeper::read_descriptor(member_id id) {
 void book_keeper::read_status(member_id id) {
     begin();
     const std::string path = at_.where.status(id);
-    auto changed = life_.wrap([this, id](const zookeeper::watch_event& event) {
-        if (event.type != zookeeper::event_type::deleted && book_.members.contains(id)) {
-            read_status(id);
-        }
-    });
+    auto changed =
+        life_.wrap([this, id, turn = ++status_turns_[id]](const zookeeper::watch_event& event) {
+            if (event.type != zookeeper::event_type::deleted && book_.members.contains(id) &&
+                status_turns_[id] == turn) {
+                read_status(id);
+            }
+        });
     reading::get(at_,
                  life_,
                  path,

@@ -8,7 +8,9 @@
 #include "cluster/leader/decide.hpp"
 #include "cluster/session_context.hpp"
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -20,20 +22,33 @@ namespace muster::cluster {
 class book_keeper {
 public:
     /// `changed` is called when the book is first complete, and after each change from then on.
-    book_keeper(const session_context& at, std::function<void()> changed);
+    /// `before`: the resources of an earlier book of this leader, for what cannot be read any more.
+    book_keeper(const session_context& at,
+                std::function<void()> changed,
+                std::map<std::string, book_resource> before = {});
 
     [[nodiscard]] leader_book& book() { return book_; }
     [[nodiscard]] bool complete() const { return complete_; }
+    /// How many resources were read once more since the book was complete: what has been decided
+    /// by an older copy of the book is then not to be written.
+    [[nodiscard]] std::uint64_t rereads() const { return rereads_; }
     /// Lists and reads everything that may have changed unseen (anti-entropy).
     void look_again();
 
 private:
     void read_view();
     void list_resources();
-    void read_spec(const std::string& name);
-    void read_head(const std::string& name);
-    void read_chunks(const std::string& name, const plan_head& head);
-    void damaged(const std::string& name, std::string why);
+    void read_resource(const std::string& name);
+    void read_head(const std::string& name, const std::shared_ptr<book_resource>& fresh);
+    void read_chunks(const std::string& name,
+                     const plan_head& head,
+                     const std::shared_ptr<book_resource>& fresh);
+    void enter(const std::string& name, book_resource& fresh);
+    [[nodiscard]] std::string lost_text(const std::string& name,
+                                        const specification& spec,
+                                        const plan& before) const;
+    void look_at(const std::string& name);
+    void read_again(const std::string& name);
     void list_commands();
     void list_members();
     void list_statuses(std::vector<std::string> described);
@@ -48,6 +63,7 @@ private:
 
     const session_context& at_;
     std::function<void()> changed_;
+    std::map<std::string, book_resource> before_;
     leader_book book_;
     std::set<member_id> present_;
     std::size_t reading_ = 0;  ///< reads under way
@@ -56,6 +72,10 @@ private:
     unsigned unequal_lists_ = 0;
     bool listing_members_ = false;
     bool members_stale_ = false;
+    std::uint64_t rereads_ = 0;
+    // Of several watches on one thing only the last one set counts.
+    std::uint64_t resources_turn_ = 0, commands_turn_ = 0;
+    std::map<member_id, std::uint64_t> status_turns_;
     std::unique_ptr<runtime::timer> relist_timer_;
     life_guard life_;
 };

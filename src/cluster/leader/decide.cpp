@@ -1,5 +1,7 @@
 #include "cluster/leader/decide.hpp"
 
+#include "cluster/codec.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -19,8 +21,13 @@ public:
         take_commands();
         decide_view();
         for (const auto& [name, resource] : book_.resources) {
-            if (resource.damaged.empty() && !resource.spec.tombstone) {
+            if (resource.unread || !resource.damaged.empty()) {
+                continue;
+            }
+            if (is_whole(resource)) {
                 decide_plan(name, resource);
+            } else {
+                begin_plan(name, resource);
             }
         }
         return std::move(out_);
@@ -45,6 +52,9 @@ private:
             switch (command.what.kind) {
                 case command_kind::add_partition:
                 case command_kind::remove_partition:
+                    if (is_unread(command.what.resource)) {
+                        break;  // Taken when it has been read.
+                    }
                     finish(child, command.what, change_list(command.what));
                     break;
                 case command_kind::drain:
@@ -55,10 +65,27 @@ private:
         }
     }
 
+    [[nodiscard]] bool is_unread(const std::string& resource) const {
+        const auto found = book_.resources.find(resource);
+        return found != book_.resources.end() && found->second.unread;
+    }
+
     result<void> change_list(const command_record& what) {
         const auto found = book_.resources.find(what.resource);
+        if (found != book_.resources.end() && !found->second.damaged.empty()) {
+            return fail(errc::unavailable,
+                        "resource '" + what.resource +
+                            "' is damaged, nothing is changed: " + found->second.damaged);
+        }
         if (found == book_.resources.end() || found->second.spec.kind != resource_kind::list) {
             return fail(errc::not_found, "there is no list resource '" + what.resource + "'");
+        }
+        if (found->second.spec.tombstone) {
+            return fail(errc::not_found, "resource '" + what.resource + "' was removed");
+        }
+        if (!is_whole(found->second)) {
+            return fail(errc::unavailable,
+                        "the plan of '" + what.resource + "' is lost, and no new one is there yet");
         }
         if (what.resource == globals_resource || what.partition.empty()) {
             return fail(
@@ -71,21 +98,35 @@ private:
         return {};
     }
 
-    result<void> mark(const command_record& what) {
+    /// By id, or by name: then the incarnation that is admitted, not one that waits for its end.
+    [[nodiscard]] member_id member_called(const std::string& name) const {
+        member_id named;
         for (const auto& [id, seen] : book_.members) {
-            if (id.text() == what.member ||
-                (seen.described && seen.described->name == what.member)) {
-                if (what.kind == command_kind::drain) {
-                    drained_.emplace(id, "command");
-                    resumed_.erase(id);
-                } else {
-                    resumed_.insert(id);
-                    drained_.erase(id);
-                }
-                return {};
+            if (id.text() == name) {
+                return id;
+            }
+            const bool admitted = std::ranges::find(book_.view.members, id, &view_member::id) !=
+                                  book_.view.members.end();
+            if (seen.described && seen.described->name == name && (named.empty() || admitted)) {
+                named = id;
             }
         }
-        return fail(errc::not_found, "there is no member '" + what.member + "'");
+        return named;
+    }
+
+    result<void> mark(const command_record& what) {
+        const member_id who = member_called(what.member);
+        if (who.empty()) {
+            return fail(errc::not_found, "there is no member '" + what.member + "'");
+        }
+        if (what.kind == command_kind::drain) {
+            drained_.emplace(who, "command");
+            resumed_.erase(who);
+        } else {
+            resumed_.insert(who);
+            drained_.erase(who);
+        }
+        return {};
     }
 
     void decide_view() {
@@ -184,6 +225,54 @@ private:
         return false;
     }
 
+    /// Not lost, nor a new one that is still being written, in several steps.
+    static bool is_whole(const book_resource& resource) {
+        return !resource.lost &&
+               (resource.spec.kind == resource_kind::list ||
+                entries_in_chunk(resource.spec, resource.whole.chunks.size()) == 0);
+    }
+
+    /// A plan in the place of one that was lost. Whoever is present may own any partition by the
+    /// lost one, unless its status says that it serves no such resource; so all are waited for.
+    void begin_plan(const std::string& name, const book_resource& resource) {
+        std::vector<member_id> present;
+        for (const auto& [id, seen] : book_.members) {
+            if (!seen.status || seen.status->resources.contains(name)) {
+                present.push_back(id);
+            }
+        }
+        const plan& before = resource.whole;
+        if (resource.spec.kind == resource_kind::list && before.chunks.empty() &&
+            !present.empty()) {
+            return;  // Nobody knows the names; one that came again would wait for nobody.
+        }
+        std::set<std::string> names;
+        if (resource.spec.kind == resource_kind::list) {
+            for (const plan_chunk& chunk : before.chunks) {
+                for (const entry& one : chunk.entries) {
+                    names.insert(one.partition);
+                }
+            }
+        }
+        plan first = first_plan(resource.spec,
+                                next_plan_number(before.number, resource.read_zxid),
+                                present,
+                                {names.begin(), names.end()});
+        plan_change change;
+        change.next.number = first.number;
+        if (!resource.lost) {
+            change.next = before;
+            change.next.number = first.number;
+        }
+        for (std::size_t i = change.next.chunks.size(); i < first.chunks.size(); ++i) {
+            change.next.chunks.push_back(std::move(first.chunks[i]));
+            change.chunks.insert(i);
+        }
+        change.reasons.push_back(name +
+                                 ": the plan was lost; a new one waits for all who are here");
+        out_.plans.emplace(name, std::move(change));
+    }
+
     void decide_plan(const std::string& name, const book_resource& resource) {
         plan_facts facts;
         for (const auto& [id, seen] : book_.members) {
@@ -192,7 +281,8 @@ private:
             }
         }
         facts.gone = book_.gone;
-        facts.crashed_at = book_.gone_at;
+        facts.gone_at = book_.gone_at;
+        facts.last_said = book_.last_said;
         choose_takers(name, facts);
         choose_names(name, resource, facts);
         if (waits_for_company(name, resource, facts)) {

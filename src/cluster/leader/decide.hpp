@@ -27,7 +27,11 @@ struct book_resource {
     plan whole;
     std::int32_t head_version = 0;  ///< znode version of the head
     std::int64_t read_zxid = 0;     ///< of the reply header of the leader's read of the head
+    bool unread = false;            ///< being read (again): nothing is decided about it meanwhile
     std::string damaged;            ///< why nothing is decided about it, or ""
+    /// There is a specification and no plan, which is damage: a new one is begun. `whole` is then
+    /// what the leader had read before, if it had; it names the partitions of a list.
+    bool lost = false;
 };
 
 struct book_command {
@@ -40,6 +44,7 @@ struct leader_book {
     std::map<member_id, seen_member> members;
     std::set<member_id> gone;  ///< named somewhere, and both znodes read as absent since
     std::map<member_id, instant> gone_at;
+    std::map<member_id, status_record> last_said;  ///< of those gone, as far as it was read
     std::map<member_id, instant> suspect_since;
     instant last_join = instant::min();
     view_record view;

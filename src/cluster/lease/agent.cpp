@@ -5,12 +5,22 @@
 #include <utility>
 
 namespace muster::cluster {
+namespace {
+
+/// A server that has too many connections of this host closes without a word, and one that is
+/// starting, or has lost its quorum, says only that: both can tell more a little later.
+bool says_what_it_is(const std::string& srvr) {
+    return !srvr.empty() && srvr.find("not currently serving requests") == std::string::npos;
+}
+
+}  // namespace
 
 lease_agent::lease_agent(const session_context& at,
                          lease_settings settings,
                          std::shared_ptr<lease_cell> cell,
                          hooks told)
     : at_{at},
+      settings_{settings},
       lease_{settings},
       cell_{std::move(cell)},
       told_{std::move(told)},
@@ -27,6 +37,8 @@ void lease_agent::attached(const zookeeper::session_change& how) {
     beats_under_way_ = 0;
     lease_.standalone(false);
     lease_.attached(how.connect_sent, how.connect_acked, how.timeout);
+    ++connection_;
+    lapse_if_over(now);  // A smaller timeout shortens what was promised, maybe to the past.
     settle(now);
     ask_server();
     beat();
@@ -83,25 +95,46 @@ void lease_agent::settle(instant now) {
 }
 
 void lease_agent::ask_server() {
-    at_.zk.four_letter("srvr", at_.loop.now() + 2s, life_.wrap([this](result<std::string> got) {
-        if (!got) {
-            ask_timer_->set(at_.loop.now() + 1s, life_.wrap([this] { ask_server(); }));
-            return;
-        }
-        const server_facts facts = read_server_words(*got, {});
-        if (!facts.proven && !at_.settings.allow_unproven_server) {
-            at_.log(log_level::error,
-                    "server.unproven",
-                    "the server is neither Apache ZooKeeper nor muster's keeper: nothing is owned "
-                    "through it; set allow_unproven_server to trust it");
-            return;
-        }
-        const instant now = at_.loop.now();
-        lapse_if_over(now);
-        proven_ = true;
-        lease_.standalone(facts.standalone);
-        settle(now);
-    }));
+    at_.zk.four_letter("srvr",
+                       at_.loop.now() + 2s,
+                       life_.wrap([this, asked = connection_](const result<std::string>& got) {
+                           if (asked != connection_ || stopped_) {
+                               return;
+                           }
+                           if (got && says_what_it_is(*got)) {
+                               server_said(*got);
+                           } else {
+                               ask_again();
+                           }
+                       }));
+}
+
+void lease_agent::ask_again() {
+    ask_timer_->set(at_.loop.now() + 1s, life_.wrap([this] { ask_server(); }));
+}
+
+void lease_agent::server_said(const std::string& srvr) {
+    const server_facts facts = read_server_words(srvr, {});
+    if (!facts.proven && !at_.settings.allow_unproven_server) {
+        at_.log(log_level::error,
+                "server.unproven",
+                "the server is neither Apache ZooKeeper nor muster's keeper: nothing is owned "
+                "through it; set allow_unproven_server to trust it");
+        return;
+    }
+    const instant now = at_.loop.now();
+    lapse_if_over(now);
+    // What was asked for has been looked at before; a server may grant less, and one that stood
+    // alone may have become part of an ensemble.
+    if (const auto why = too_short(lease_.timeout(), settings_, facts.standalone);
+        why && !at_.settings.allow_unsafe_session_timeout) {
+        proven_ = false;
+        told_.unsafe(*why);
+        return;
+    }
+    proven_ = true;
+    lease_.standalone(facts.standalone);
+    settle(now);
 }
 
 /// A multi of checks is a transaction through the quorum that wakes nobody.
@@ -116,9 +149,7 @@ void lease_agent::beat() {
     }
     const duration patience = reattach_after(lease_.timeout());
     if (beats_under_way_++ == 0) {
-        late_timer_->set(at_.loop.now() + patience, life_.wrap([this] {
-            reattach(at_.loop.now(), "a quorum write stays unanswered");
-        }));
+        late_timer_->set(at_.loop.now() + patience, life_.wrap([this] { beat_is_late(); }));
     }
     at_.zk.multi(std::move(checks),
                  at_.loop.now() + lease_.timeout(),
@@ -149,12 +180,22 @@ void lease_agent::beaten(zookeeper::reply<std::vector<zookeeper::op_result>> got
     }
 }
 
+/// The server that it went to may be cut off as well, so it does not stop at the first.
+void lease_agent::beat_is_late() {
+    reattach(at_.loop.now(), "a quorum write stays unanswered");
+    late_timer_->set(last_reattach_ + reattach_pause(), life_.wrap([this] { beat_is_late(); }));
+}
+
 /// At most once per T/4.
 void lease_agent::reattach(instant now, std::string_view why) {
-    if (last_reattach_ == instant::min() || now - last_reattach_ > lease_.timeout() / 4) {
+    if (last_reattach_ == instant::min() || now - last_reattach_ >= reattach_pause()) {
         last_reattach_ = now;
         at_.zk.reconnect(why);
     }
+}
+
+duration lease_agent::reattach_pause() const {
+    return duration{lease_.timeout()} / 4;
 }
 
 void lease_agent::schedule_beat() {

@@ -24,6 +24,8 @@ public:
         std::function<void()>
             lapsed;  ///< may not act any more; called before any new evidence counts
         std::function<void(std::string)> znodes_lost;  ///< a heartbeat found one of its own missing
+        /// The session timeout that this server granted is too short to own anything under.
+        std::function<void(const error&)> unsafe;
     };
 
     lease_agent(const session_context& at,
@@ -46,12 +48,17 @@ private:
     void settle(instant now);
     void lapse_if_over(instant now);
     void ask_server();
+    void ask_again();
+    void server_said(const std::string& srvr);
     void beat();
+    void beat_is_late();
     void beaten(zookeeper::reply<std::vector<zookeeper::op_result>> got);
     void schedule_beat();
     void reattach(instant now, std::string_view why);
+    [[nodiscard]] duration reattach_pause() const;
 
     const session_context& at_;
+    lease_settings settings_;
     lease lease_;
     std::shared_ptr<lease_cell> cell_;
     hooks told_;
@@ -60,6 +67,8 @@ private:
     bool proven_ = false;
     bool stopped_ = false;
     unsigned beats_under_way_ = 0;
+    std::uint64_t connection_ =
+        0;  ///< counts handshakes: an answer about an earlier server is void
     instant last_reattach_ = instant::min();
     std::unique_ptr<runtime::timer> end_timer_, beat_timer_, late_timer_, ask_timer_;
     life_guard life_;

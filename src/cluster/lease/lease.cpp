@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 // THE PROBLEM. A ping answered by a follower proves nothing about ZooKeeper's leader, which alone
 // expires sessions. What does is an acknowledged quorum write sent after the follower has handed
@@ -65,6 +66,23 @@ std::chrono::milliseconds safe_session_timeout(const lease_settings& settings, b
 
 std::chrono::milliseconds least_session_timeout(const lease_settings& settings, bool standalone) {
     return standalone ? 2 * settings.tick : (std::int64_t{settings.sync_limit} + 2) * settings.tick;
+}
+
+std::optional<error> too_short(std::chrono::milliseconds session_timeout,
+                               const lease_settings& settings,
+                               bool standalone) {
+    const auto least = least_session_timeout(settings, standalone);
+    if (session_timeout >= least) {
+        return std::nullopt;
+    }
+    return error{errc::invalid_argument,
+                 "a session timeout of " + std::to_string(session_timeout.count()) +
+                     " ms is not safe for exclusive partitions on " +
+                     (standalone ? "this server" : "this ensemble") + ": it must be at least " +
+                     std::to_string(least.count()) + " ms (tick " +
+                     std::to_string(settings.tick.count()) +
+                     " ms); raise it, and maxSessionTimeout of the servers where they allow less, "
+                     "or set allow_unsafe_session_timeout to run without that safety"};
 }
 
 instant lease::end_by(instant anchor) const {

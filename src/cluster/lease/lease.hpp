@@ -4,6 +4,8 @@
 /// Until when a member may act, as a function of what ZooKeeper answered. Pure.
 /// The rule and its derivation: docs/internals/lease.md.
 
+#include "muster/error.hpp"
+
 #include "base/instant.hpp"
 
 #include <chrono>
@@ -38,6 +40,12 @@ struct lease_settings {
 /// standalone server: 2 ticks. A shorter one is refused for exclusive resources.
 [[nodiscard]] std::chrono::milliseconds least_session_timeout(const lease_settings& settings,
                                                               bool standalone);
+
+/// Why nothing exclusive may be owned under a session timeout that is too short for these servers;
+/// nothing where it is long enough.
+[[nodiscard]] std::optional<error> too_short(std::chrono::milliseconds session_timeout,
+                                             const lease_settings& settings,
+                                             bool standalone);
 
 /// The lease of one session. A new session needs a new one.
 class lease {

@@ -122,7 +122,7 @@ void join_agent::entered(zookeeper::reply<std::vector<zookeeper::op_result>> got
         if (at_.settings.stands_for_leader && got.value.size() == 3 &&
             got.value[2].meta.czxid != 0) {
             const std::string& path = got.value[2].path;
-            told_.done({root_, path.substr(path.rfind('/') + 1), got.value[2].meta.czxid});
+            told_.done({root_, path.substr(path.rfind('/') + 1), got.value[2].meta.czxid, first_});
             return;
         }
         find_place(told_.done);
@@ -160,7 +160,7 @@ void join_agent::look_for_own() {
 /// Finds the own succession znode by its id.
 void join_agent::find_place(std::function<void(const joined&)> done) {
     if (!at_.settings.stands_for_leader) {
-        done({root_, "", 0});
+        done({root_, "", 0, first_});
         return;
     }
     reading::children(
@@ -177,7 +177,7 @@ void join_agent::find_place(std::function<void(const joined&)> done) {
                 }
             }
             if (own.empty()) {
-                done({root_, "", 0});
+                done({root_, "", 0, first_});
                 return;
             }
             reading::exists(at_,
@@ -185,7 +185,7 @@ void join_agent::find_place(std::function<void(const joined&)> done) {
                             at_.where.succession() + "/" + own,
                             {},
                             [this, done, own](zookeeper::reply<zookeeper::stat> place) {
-                                done({root_, place.ok() ? own : "", place.value.czxid});
+                                done({root_, place.ok() ? own : "", place.value.czxid, first_});
                             });
         });
 }
@@ -207,7 +207,8 @@ void join_agent::requeue(const std::string& old_child, std::function<void(const 
                        zookeeper::reply<std::vector<zookeeper::op_result>> got) mutable {
             if (got.ok() && got.value.back().meta.czxid != 0) {
                 const std::string& path = got.value.back().path;
-                done({root_, path.substr(path.rfind('/') + 1), got.value.back().meta.czxid});
+                done(
+                    {root_, path.substr(path.rfind('/') + 1), got.value.back().meta.czxid, first_});
             } else if (got.how == zookeeper::outcome::refused && !old_child.empty()) {
                 requeue("", std::move(done));  // The old one is gone already.
             } else if (got.how != zookeeper::outcome::refused &&

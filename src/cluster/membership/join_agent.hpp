@@ -18,6 +18,7 @@ struct joined {
     root_record root;
     std::string succession;  ///< child name of the own succession znode, "" if it does not stand
     std::int64_t epoch = 0;  ///< its czxid
+    status_record entered;   ///< the status that ZooKeeper holds
 };
 
 /// Threads: control loop only.

@@ -63,9 +63,20 @@ bool plan_draft::has_let_go(member_id who, const entry& of) const {
     return record != nullptr && has_released(*record, of, of.fence);
 }
 
-bool plan_draft::is_delayed(member_id who) {
-    const auto crashed = facts_.crashed_at.find(who);
-    if (!is_gone(who) || crashed == facts_.crashed_at.end()) {
+/// Let go of it, and said so, before its end. Its present owner has not, whatever it said: that was
+/// about what it had before this grant.
+bool plan_draft::had_released(member_id who, const entry& of) const {
+    const auto said = facts_.last_said.find(who);
+    if (said == facts_.last_said.end() || of.owner == who) {
+        return false;
+    }
+    const auto record = said->second.resources.find(resource_);
+    return record != said->second.resources.end() && has_released(record->second, of, of.fence);
+}
+
+bool plan_draft::is_delayed(member_id who, const entry& of) {
+    const auto crashed = facts_.gone_at.find(who);
+    if (!is_gone(who) || crashed == facts_.gone_at.end() || had_released(who, of)) {
         return false;
     }
     const instant until = crashed->second + spec_.handover_delay;
@@ -117,7 +128,7 @@ void plan_draft::drop_unwanted(const std::set<std::string>& wanted) {
             const bool keep = wanted.contains(first->partition);
             const bool free = std::all_of(first, last, [this](const entry& one) {
                 return one.owner.empty() && std::ranges::all_of(one.waits, [&](member_id who) {
-                           return !is_delayed(who) && has_let_go(who, one);
+                           return !is_delayed(who, one) && has_let_go(who, one);
                        });
             });
             if (!keep && free) {
@@ -194,9 +205,9 @@ void plan_draft::judge(placed& one) {
     if (one.what != fate::open || one.keeps_owner) {
         return;
     }
-    bool delayed = is_delayed(at.owner);
+    bool delayed = is_delayed(at.owner, at);
     for (const member_id who : at.waits) {
-        delayed = is_delayed(who) || delayed;
+        delayed = is_delayed(who, at) || delayed;
     }
     const auto failures = failed_.find(entry_key(at));
     if (failures != failed_.end() && failures->second.size() >= quarantine_after) {
@@ -218,7 +229,7 @@ void plan_draft::judge_owner(placed& one, const entry& at) {
     }
     if (is_gone(owner)) {
         one.keeps_owner = false;
-        one.why = facts_.crashed_at.contains(owner) ? "crash" : "left";
+        one.why = facts_.gone_at.contains(owner) ? "crash" : "left";
         return;
     }
     if (const release_record* record = record_of(owner)) {
@@ -367,13 +378,13 @@ void plan_draft::give(placed& one, member_id owner) {
         }
     };
     for (const member_id who : at.waits) {
-        if (is_delayed(who) || !has_let_go(who, at)) {
+        if (is_delayed(who, at) || !has_let_go(who, at)) {
             keep(who);
         }
     }
     // The former owner only if it is gone: what it has released "up to the old fence" is what it
     // had before this grant, not this grant.
-    if (!former.empty() && (is_delayed(former) || !is_gone(former))) {
+    if (!former.empty() && (is_delayed(former, at) || !is_gone(former))) {
         keep(former);
     }
     say_why(one, former, owner);
@@ -399,7 +410,7 @@ void plan_draft::clean_waits() {
             continue;
         }
         const auto left = std::erase_if(
-            at.waits, [&](member_id who) { return !is_delayed(who) && has_let_go(who, at); });
+            at.waits, [&](member_id who) { return !is_delayed(who, at) && has_let_go(who, at); });
         if (left > 0) {
             change_.chunks.insert(one.chunk);
         }

@@ -75,8 +75,10 @@ private:
     }
     [[nodiscard]] bool is_taker(member_id who) const { return takers_.contains(who); }
     [[nodiscard]] bool is_gone(member_id who) const { return facts_.gone.contains(who); }
-    /// Its handover_delay is still running; notes when that ends.
-    bool is_delayed(member_id who);
+    /// It ended without a clean release of `of`, and its handover_delay is still running; notes
+    /// when that ends.
+    bool is_delayed(member_id who, const entry& of);
+    [[nodiscard]] bool had_released(member_id who, const entry& of) const;
     [[nodiscard]] const release_record* record_of(member_id who) const;
     [[nodiscard]] bool has_let_go(member_id who, const entry& of) const;
     [[nodiscard]] std::string title(member_id who) const;

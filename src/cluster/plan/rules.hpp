@@ -24,8 +24,11 @@ struct plan_facts {
     std::map<member_id, status_record> statuses;
     /// Members named in the plan of which both znodes were read as absent after the id was known.
     std::set<member_id> gone;
-    /// When each of `gone` was seen gone without a clean release (for handover_delay).
-    std::map<member_id, instant> crashed_at;
+    /// When each of `gone` was seen gone (for handover_delay).
+    std::map<member_id, instant> gone_at;
+    /// What those of `gone` had said last, as far as it was read: what had been released before the
+    /// end was released cleanly, and is not waited for.
+    std::map<member_id, status_record> last_said;
     /// Who may be given partitions now: admitted, not Suspect, not draining.
     std::vector<planned_member> takers;
     /// Admitted members that keep what they have but are given nothing (Suspect within grace).
@@ -74,8 +77,8 @@ struct plan_change {
 /// less those gone, less those that have released up to the old fence (never the present owner on
 /// that ground). A member whose status says `revoked` at or beyond its grants gets since := number.
 /// An owner that failed to start an entry is not chosen for it again until another has tried. After
-/// a crash an entry stays with nobody until crashed_at + handover_delay; until then the crashed
-/// member stays in its `waits`, so that the next leader knows of it too.
+/// a crash an entry stays with nobody until gone_at + handover_delay; until then the crashed member
+/// stays in its `waits`, so that the next leader knows of it too.
 ///
 /// An entry that three present members failed to start is quarantined: nobody gets it until one of
 /// them forgets its failure (handoff/rules.hpp: failure_forgotten), ends, or starts anew. A plan is

@@ -320,7 +320,7 @@ TEST(next_plan, leaves_a_crashed_owners_partition_to_nobody_for_the_delay) {
     spec.handover_delay = ms{500};
     const plan before = with(5, {owned("0", a, 3)});
     plan_facts facts = present({a, b});
-    loses(facts, a).crashed_at[a] = now;
+    loses(facts, a).gone_at[a] = now;
 
     const auto made = change(spec, before, facts);
     EXPECT_EQ(entries(made)[0], owned("0", {}, 15, {a}));  // so that any leader knows

@@ -1,0 +1,318 @@
+#include "cluster/leader/decide.hpp"
+
+#include "cluster/codec.hpp"
+#include "cluster/leader/agent.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace muster::cluster {
+namespace {
+
+const member_id a{1, 1};
+const member_id b{1, 2};
+const member_id c{1, 3};
+const instant now{std::chrono::seconds{100}};
+
+specification hash_of(std::uint32_t partitions) {
+    specification spec;
+    spec.partitions = partitions;
+    return spec;
+}
+
+specification list_of_names() {
+    specification spec;
+    spec.kind = resource_kind::list;
+    return spec;
+}
+
+seen_member online(const std::string& name, const std::string& serves, std::int64_t started = 0) {
+    seen_member seen;
+    seen.described.emplace();
+    seen.described->name = name;
+    seen.described->started_unix_ms = started;
+    seen.status.emplace();
+    seen.status->state = lifecycle::online;
+    seen.status->resources.emplace(serves, release_record{});
+    return seen;
+}
+
+/// One resource that a and b serve, and both admitted.
+leader_book book_of(const std::string& resource, specification spec, plan whole) {
+    leader_book book;
+    book.members[a] = online("a", resource);
+    book.members[b] = online("b", resource);
+    book.view.members = {{.id = a, .state = lifecycle::online},
+                         {.id = b, .state = lifecycle::online}};
+    book.resources[resource].spec = std::move(spec);
+    book.resources[resource].whole = std::move(whole);
+    return book;
+}
+
+/// As that of a resource that works: every entry with its owner and the fence it has it under.
+plan owned_by(const specification& spec,
+              std::vector<member_id> owners,
+              const std::vector<std::string>& names = {}) {
+    plan whole = first_plan(spec, 7, {}, names);
+    std::size_t at = 0;
+    for (plan_chunk& chunk : whole.chunks) {
+        for (entry& one : chunk.entries) {
+            one.owner = owners[at++ % owners.size()];
+            one.fence = 7;
+        }
+    }
+    return whole;
+}
+
+leader_decision decided(const leader_book& book, const decide_settings& settings = {}) {
+    return decide(book, settings, now, 1000);
+}
+
+std::vector<member_id> owners_in(const plan& whole) {
+    std::vector<member_id> owners;
+    for (const plan_chunk& chunk : whole.chunks) {
+        for (const entry& one : chunk.entries) {
+            owners.push_back(one.owner);
+        }
+    }
+    return owners;
+}
+
+command_record asks(command_kind kind, std::string resource, std::string partition) {
+    return {.kind = kind,
+            .resource = std::move(resource),
+            .partition = std::move(partition),
+            .member = {},
+            .outcome = std::nullopt};
+}
+
+command_record drains(std::string member) {
+    return {.kind = command_kind::drain,
+            .resource = {},
+            .partition = {},
+            .member = std::move(member),
+            .outcome = std::nullopt};
+}
+
+// --- Planners ------------------------------------------------------------------------------------
+
+TEST(decide, a_planner_of_the_users_own_decides_about_its_resource_alone) {
+    leader_book book = book_of("work", hash_of(4), owned_by(hash_of(4), {a, a, b, b}));
+    book.members[a].status->resources.emplace("other", release_record{});
+    book.members[b].status->resources.emplace("other", release_record{});
+    book.resources["other"].spec = hash_of(2);
+    book.resources["other"].whole = owned_by(hash_of(2), {a, b});
+    decide_settings settings;
+    settings.planners["work"] = [](const planner_input& input) {
+        return planned_owners(input.partitions.size(), {input.members.back().id});
+    };
+    const leader_decision what = decided(book, settings);
+    ASSERT_TRUE(what.plans.contains("work"));
+    EXPECT_EQ(owners_in(what.plans.at("work").next), (std::vector{b, b, b, b}));
+    EXPECT_FALSE(what.plans.contains("other"));
+}
+
+// --- After an end --------------------------------------------------------------------------------
+
+leader_book after_the_end_of_b(bool released) {
+    const specification spec = hash_of(1);
+    plan whole = first_plan(spec, 9);
+    whole.chunks[0].entries[0].fence = 9;  // b had it under 7; since 9 nobody has it.
+    whole.chunks[0].entries[0].waits = {b};
+    leader_book book = book_of("work", spec, whole);
+    book.members.erase(b);
+    book.gone.insert(b);
+    book.gone_at[b] = now - 10ms;
+    status_record& said = book.last_said[b];
+    said.state = lifecycle::draining;
+    said.resources["work"].through = 9;
+    if (!released) {
+        said.resources["work"].except.insert("0");
+    }
+    return book;
+}
+
+TEST(decide, who_had_let_go_before_its_end_delays_nobody) {
+    const leader_decision what = decided(after_the_end_of_b(true));
+    ASSERT_TRUE(what.plans.contains("work"));
+    EXPECT_EQ(owners_in(what.plans.at("work").next), std::vector{a});
+}
+
+TEST(decide, who_had_not_let_go_before_its_end_is_waited_for_as_long_as_its_effects_may_last) {
+    const leader_decision what = decided(after_the_end_of_b(false));
+    EXPECT_FALSE(what.plans.contains("work"));
+    EXPECT_EQ(what.look_again, now + 490ms);
+}
+
+TEST(decide, an_owner_that_is_gone_has_not_let_go_whatever_it_said_before) {
+    leader_book book = after_the_end_of_b(true);
+    entry& one = book.resources["work"].whole.chunks[0].entries[0];
+    one.owner = b;
+    one.waits.clear();
+    const leader_decision what = decided(book);
+    ASSERT_TRUE(what.plans.contains("work"));
+    EXPECT_EQ(owners_in(what.plans.at("work").next), std::vector{member_id{}});
+}
+
+// --- Tombstones and damage -----------------------------------------------------------------------
+
+TEST(decide, a_removed_resource_is_released_by_everybody_and_given_to_nobody) {
+    specification spec = hash_of(2);
+    spec.tombstone = true;
+    leader_book book = book_of("work", spec, owned_by(hash_of(2), {a, b}));
+    const leader_decision what = decided(book);
+    ASSERT_TRUE(what.plans.contains("work"));
+    const plan& next = what.plans.at("work").next;
+    EXPECT_EQ(owners_in(next), (std::vector{member_id{}, member_id{}}));
+    EXPECT_EQ(next.chunks[0].entries[0].waits, std::vector{a});
+    book.resources["work"].whole = next;
+    EXPECT_FALSE(decided(book).plans.contains("work")) << "and that was all";
+}
+
+TEST(decide, a_removed_list_is_empty_once_everybody_has_let_go) {
+    specification spec = list_of_names();
+    spec.tombstone = true;
+    leader_book book = book_of("days", spec, owned_by(list_of_names(), {a}, {"monday"}));
+    plan next = decided(book).plans.at("days").next;
+    ASSERT_EQ(next.chunks[0].entries.size(), 1U);
+    EXPECT_TRUE(next.chunks[0].entries[0].removed);
+    book.resources["days"].whole = next;
+    book.members[a].status->resources["days"].through = next.number;
+    next = decided(book).plans.at("days").next;
+    EXPECT_TRUE(next.chunks[0].entries.empty());
+}
+
+TEST(decide, what_is_asked_of_a_damaged_or_removed_resource_is_refused_and_says_why) {
+    leader_book book = book_of("days", list_of_names(), owned_by(list_of_names(), {a}, {"monday"}));
+    book.commands["1"].what = asks(command_kind::add_partition, "days", "tuesday");
+    const auto answer = [&] { return *decided(book).results.at("1").outcome; };
+    EXPECT_TRUE(answer());
+
+    book.resources["days"].damaged = "/muster/x holds no JSON object";
+    EXPECT_EQ(answer().error().code, errc::unavailable);
+    EXPECT_NE(answer().error().text.find("/muster/x holds no JSON object"), std::string::npos);
+
+    book.resources["days"].damaged = "";
+    book.resources["days"].lost = true;
+    EXPECT_EQ(answer().error().code, errc::unavailable);
+
+    book.resources["days"].lost = false;
+    book.resources["days"].spec.tombstone = true;
+    EXPECT_EQ(answer().error().code, errc::not_found);
+    EXPECT_NE(answer().error().text.find("removed"), std::string::npos);
+
+    book.resources["days"].unread = true;
+    EXPECT_TRUE(decided(book).results.empty()) << "it is taken when the resource has been read";
+}
+
+TEST(decide, a_lost_plan_is_begun_anew_and_waits_for_all_who_may_own_of_it) {
+    leader_book book = book_of("work", hash_of(2), {});
+    book.resources["work"].lost = true;
+    book.resources["work"].read_zxid = 40;
+    book.members[c] = online("c", "something else");
+    const leader_decision what = decided(book);
+    ASSERT_TRUE(what.plans.contains("work"));
+    const plan& next = what.plans.at("work").next;
+    EXPECT_EQ(next.number, 40);
+    EXPECT_EQ(owners_in(next), (std::vector{member_id{}, member_id{}}));
+    for (const entry& one : next.chunks[0].entries) {
+        EXPECT_EQ(one.waits, (std::vector{a, b})) << "c serves no such resource";
+    }
+}
+
+TEST(decide, a_lost_list_comes_back_with_the_names_that_are_known_or_when_nobody_may_own_of_it) {
+    leader_book book = book_of("days", list_of_names(), owned_by(list_of_names(), {a}, {"monday"}));
+    book.resources["days"].lost = true;
+    const plan next = decided(book).plans.at("days").next;
+    ASSERT_EQ(next.chunks[0].entries.size(), 1U);
+    EXPECT_EQ(next.chunks[0].entries[0].waits, (std::vector{a, b}));
+
+    book.resources["days"].whole = {};
+    EXPECT_FALSE(decided(book).plans.contains("days"));
+    book.members.clear();
+    EXPECT_TRUE(decided(book).plans.contains("days"));
+}
+
+TEST(decide, a_long_plan_that_was_lost_is_written_in_steps_and_then_planned) {
+    const specification spec = hash_of(40 * entries_per_chunk);
+    leader_book book = book_of("work", spec, {});
+    for (std::uint64_t i = 10; i < 40; ++i) {
+        book.members[member_id{1, i}] = online("m" + std::to_string(i), "work");
+    }
+    book.resources["work"].lost = true;
+    int steps = 0;
+    for (; steps < 20; ++steps) {
+        leader_decision what = decided(book);
+        const bool cut = cut_to_size(what, book);
+        plan_change& change = what.plans.at("work");
+        std::size_t bytes = 0;
+        for (const std::size_t chunk : change.chunks) {
+            bytes += encode(change.next.chunks[chunk], spec).size();
+        }
+        EXPECT_LT(bytes, 900'000U);
+        book.resources["work"].whole = change.next;
+        book.resources["work"].lost = false;
+        if (!cut) {
+            break;
+        }
+    }
+    EXPECT_GT(steps, 0);
+    EXPECT_EQ(book.resources["work"].whole.chunks.size(), 40U);
+    EXPECT_EQ(book.resources["work"].whole.chunks.back().entries.size(), entries_per_chunk);
+    EXPECT_FALSE(owners_in(decided(book).plans.at("work").next).front().empty());
+}
+
+TEST(cut_to_size, keeps_what_the_head_has_to_say_of_chunks_that_stay_as_they_are) {
+    // Each list fills most of a multi with its one chunk: the second has to wait.
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < entries_per_chunk; ++i) {
+        names.push_back(std::string(300, 'x') + std::to_string(i));
+    }
+    const specification spec = list_of_names();
+    plan whole = owned_by(spec, {a}, names);
+    plan_chunk second = whole.chunks[0];
+    for (entry& one : second.entries) {
+        one.partition += "'";
+    }
+    whole.chunks.push_back(std::move(second));
+    whole.since[a] = 8;
+    leader_book book = book_of("days", spec, whole);
+    leader_decision what;
+    plan_change& change = what.plans["days"];
+    change.next = whole;
+    change.next.number = 20;
+    change.next.since.clear();
+    change.chunks = {0, 1};
+    for (plan_chunk& chunk : change.next.chunks) {
+        chunk.number = 20;
+        for (entry& one : chunk.entries) {
+            one.owner = b;
+            one.fence = 20;
+        }
+    }
+    EXPECT_TRUE(cut_to_size(what, book));
+    EXPECT_EQ(change.chunks, std::set<std::size_t>{0});
+    EXPECT_EQ(change.next.chunks[1], whole.chunks[1]);
+    EXPECT_EQ(change.next.since, whole.since);
+}
+
+// --- Members by name -----------------------------------------------------------------------------
+
+TEST(decide, a_drain_by_name_marks_the_incarnation_that_is_admitted) {
+    for (const member_id waiting : {member_id{0, 1}, member_id{9, 9}}) {
+        leader_book book = book_of("work", hash_of(2), owned_by(hash_of(2), {a, b}));
+        book.members[waiting] = online("a", "work", 500);
+        book.commands["1"].what = drains("a");
+        const leader_decision what = decided(book);
+        ASSERT_TRUE(what.view);
+        const auto at = std::ranges::find(what.view->members, a, &view_member::id);
+        ASSERT_NE(at, what.view->members.end());
+        EXPECT_TRUE(at->drain);
+    }
+}
+
+}  // namespace
+}  // namespace muster::cluster

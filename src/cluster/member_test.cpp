@@ -1,0 +1,282 @@
+#include "cluster/member_fixture_test.hpp"
+
+#include <limits>
+#include <set>
+
+namespace muster::cluster {
+namespace {
+
+// --- What does not stop --------------------------------------------------------------------------
+
+TEST_F(member_test, a_handler_that_a_plan_has_stopped_is_stuck_at_the_lease_end_too) {
+    start_keeper();
+    node& a = start("a", {{"work", hash_of(4)}});
+    node& b = start("b", {{"work", hash_of(4)}});
+    ASSERT_TRUE(wait_owned(b, "work", 2));
+    b.app->hangs = true;
+    drain("b");
+    ASSERT_TRUE(wait([&] { return b.app->hanging.size() == 2; }));
+    EXPECT_EQ(a.app->count("work"), 2U) << "it waits for b";
+    EXPECT_TRUE(b.self->holds_anything());
+    net.isolate(*b.machine);
+    const instant end = net.now() + 2s;
+    ASSERT_TRUE(wait([&] { return b.app->stuck_on.size() == 2; }, 5s));
+    EXPECT_LE(net.now(), end) << "before the session can have expired";
+    EXPECT_EQ(a.app->count("work"), 2U);
+}
+
+TEST_F(member_test, what_hangs_when_a_member_leaves_is_still_reported_at_the_lease_end) {
+    start_keeper();
+    node& a = start("a", {{"work", hash_of(2)}});
+    ASSERT_TRUE(wait_owned(a, "work", 2));
+    EXPECT_TRUE(a.self->holds_anything());
+    a.app->hangs = true;
+    std::optional<result<void>> left;
+    on(a, [&](node& at) {
+        at.self->leave(at.control->now() + 300ms, [&](result<void> how) { left = std::move(how); });
+    });
+    ASSERT_TRUE(wait([&] { return left.has_value(); }, 1s));
+    EXPECT_FALSE(*left);
+    EXPECT_TRUE(a.self->holds_anything());
+    EXPECT_TRUE(wait([&] { return a.app->stuck_on.size() == 2; }, 3s));
+    on(a, [](node& at) {
+        for (auto& done : std::exchange(at.app->hanging, {})) {
+            done();
+        }
+    });
+    net.run_for(10ms);
+    EXPECT_FALSE(a.self->holds_anything());
+}
+
+// --- Names ---------------------------------------------------------------------------------------
+
+TEST_F(member_test, partitions_whose_names_need_encoding_move_and_are_removed_as_others) {
+    start_keeper();
+    node& a = start("a", {{"days", list_of_names()}});
+    ASSERT_TRUE(wait([&] { return a.app->leads && a.self->state() == lifecycle::online; }));
+    for (const char* const name : {"a b", "x/y", "\xc3\xa4", "plain"}) {
+        ASSERT_TRUE(change(a, "days", name, true));
+    }
+    ASSERT_TRUE(wait_owned(a, "days", 4));
+    node& b = start("b", {{"days", list_of_names()}});
+    ASSERT_TRUE(wait_owned(b, "days", 2));
+    drain("b");
+    ASSERT_TRUE(wait_owned(a, "days", 4)) << "what b has stopped is known to be released";
+    ASSERT_TRUE(change(a, "days", "x/y", false));
+    EXPECT_TRUE(wait([&] {
+        return a.app->count("days") == 3 &&
+               a.app->plans.at("days")->whole().chunks.front().entries.size() == 3;
+    }));
+}
+
+// --- Wishes at any time --------------------------------------------------------------------------
+
+TEST_F(member_test, what_is_wished_for_while_it_joins_counts_as_what_was_wished_before) {
+    start_keeper();
+    start("z", {{"shared", hash_of(8)}});
+    net.run_for(2s);
+    for (int i = 0; i < 60; ++i) {
+        const std::string name = "m" + std::to_string(i);
+        node& one = start(name, {{"first-" + name, hash_of(1)}});
+        net.run_for(i * 300us);
+        on(one, [&](node& at) {
+            at.self->serve("late-" + name, hash_of(2), at.app);
+            at.self->serve("shared", hash_of(4), at.app);
+            at.self->stand_for({"boss"});
+        });
+        EXPECT_TRUE(wait_owned(one, "late-" + name, 2)) << i;
+        ASSERT_TRUE(wait([&] { return one.self->state() == lifecycle::online; }));
+        net.run_for(200ms);
+        const status_record said = status_of(one);
+        EXPECT_EQ(said.candidates, std::set<std::string>{"boss"}) << i;
+        EXPECT_TRUE(said.resources.contains("late-" + name)) << i;
+        EXPECT_FALSE(said.resources.contains("shared")) << i << ": described otherwise";
+        EXPECT_EQ(one.app->troubles.size(), 1U) << i;
+        EXPECT_EQ(one.app->count("shared"), 0U) << i;
+    }
+}
+
+// --- Timeouts ------------------------------------------------------------------------------------
+
+TEST_F(member_test, a_session_timeout_that_is_not_safe_is_refused_unless_it_is_allowed) {
+    start_keeper(milliseconds{100});
+    const auto brief = [](member_settings& settings) {
+        settings.session_timeout = milliseconds{600};
+    };
+    node& a = start("a", {{"work", hash_of(2)}}, brief);
+    ASSERT_TRUE(wait([&] { return a.app->failure.has_value(); }));
+    EXPECT_EQ(a.app->failure->code, errc::invalid_argument);
+    EXPECT_NE(a.app->failure->text.find("at least 1000 ms"), std::string::npos)
+        << a.app->failure->text;
+    node& b = start("b", {{"work", hash_of(2)}}, [&](member_settings& settings) {
+        brief(settings);
+        settings.allow_unsafe_session_timeout = true;
+    });
+    EXPECT_TRUE(wait_owned(b, "work", 2));
+    EXPECT_EQ(a.app->count("work"), 0U);
+}
+
+TEST_F(member_test, a_server_that_grants_less_than_is_safe_is_refused_too) {
+    start_keeper(milliseconds{100}, milliseconds{600});
+    node& a = start("a", {{"work", hash_of(2)}});
+    ASSERT_TRUE(wait([&] { return a.app->failure.has_value(); }));
+    EXPECT_EQ(a.app->failure->code, errc::invalid_argument);
+    net.run_for(5s);
+    EXPECT_EQ(a.app->count("work"), 0U);
+    EXPECT_EQ(a.self->state(), lifecycle::stranded);
+}
+
+// --- Planners ------------------------------------------------------------------------------------
+
+/// Gives everything to the member with the last name, and counts how often it was asked.
+planner all_to_the_last(const std::shared_ptr<int>& asked) {
+    return [asked](const planner_input& input) {
+        ++*asked;
+        return planned_owners(input.partitions.size(), {input.members.back().id});
+    };
+}
+
+TEST_F(member_test, a_planner_of_the_users_own_decides_and_runs_on_the_leader_alone) {
+    start_keeper();
+    const auto asked_a = std::make_shared<int>(0);
+    const auto asked_b = std::make_shared<int>(0);
+    node& a = start("a");
+    ASSERT_TRUE(wait([&] { return a.app->leads; }));
+    node& b = start("b");
+    // Both say so late: the leader leads already.
+    on(a, [&](node& at) { at.self->serve("work", hash_of(4), at.app, all_to_the_last(asked_a)); });
+    on(b, [&](node& at) { at.self->serve("work", hash_of(4), at.app, all_to_the_last(asked_b)); });
+    EXPECT_TRUE(wait_owned(b, "work", 4));
+    EXPECT_GT(*asked_a, 0);
+    EXPECT_EQ(*asked_b, 0);
+    EXPECT_EQ(a.app->count("work"), 0U);
+}
+
+TEST_F(member_test,
+       a_late_planner_leaves_the_placing_to_the_built_in_one_and_the_leading_to_others) {
+    start_keeper();
+    const auto asked = std::make_shared<int>(0);
+    node& a = start("a");
+    ASSERT_TRUE(wait([&] { return a.app->leads; }));
+    node& b = start("b");
+    a.offloads = false;  // It is never answered.
+    on(a,
+       [&](node& at) { at.self->serve("days", list_of_names(), at.app, all_to_the_last(asked)); });
+    on(b, [&](node& at) { at.self->serve("days", list_of_names(), at.app); });
+    ASSERT_TRUE(change(a, "days", "monday", true)) << "within the deadline of the planner";
+    ASSERT_TRUE(wait([&] { return a.app->count("days") + b.app->count("days") == 1; }));
+    for (const char* const day : {"tuesday", "wednesday", "thursday"}) {
+        ASSERT_TRUE(change(b, "days", day, true));
+    }
+    EXPECT_TRUE(wait([&] { return !a.app->leads && b.app->leads; }));
+    EXPECT_TRUE(wait([&] { return a.app->count("days") + b.app->count("days") == 4; }));
+    EXPECT_EQ(*asked, 0);
+}
+
+TEST_F(member_test, a_request_may_be_deleted_while_a_planner_runs) {
+    start_keeper();
+    node& a = start("a");
+    ASSERT_TRUE(wait([&] { return a.app->leads; }));
+    on(a, [&](node& at) {
+        at.self->serve("days", list_of_names(), at.app, all_to_the_last(std::make_shared<int>(0)));
+    });
+    ASSERT_TRUE(change(a, "days", "monday", true));
+    ASSERT_TRUE(wait_owned(a, "days", 1));
+    a.offloads = false;
+    const auto made =
+        write({zookeeper::create_op{.path = where.commands() + "/by-hand-",
+                                    .data = encode_command({.kind = command_kind::add_partition,
+                                                            .resource = "days",
+                                                            .partition = "tuesday",
+                                                            .member = {},
+                                                            .outcome = std::nullopt}),
+                                    .mode = zookeeper::create_mode::persistent_sequential}});
+    ASSERT_TRUE(wait([&] { return !a.offloaded.empty(); }, 500ms));
+    write({zookeeper::remove_op{made.value.at(0).path}});
+    net.run_for(50ms);
+    on(a, [](node& at) {
+        at.offloads = true;
+        for (task_fn& job : std::exchange(at.offloaded, {})) {
+            job();
+        }
+    });
+    EXPECT_TRUE(wait_owned(a, "days", 2)) << "it was done all the same";
+}
+
+TEST_F(member_test, a_leader_that_suspects_itself_leaves_the_leading_to_others) {
+    start_keeper();
+    node& a = start("a", {{"work", hash_of(4)}});
+    ASSERT_TRUE(wait([&] { return a.app->leads; }));
+    node& b = start("b", {{"work", hash_of(4)}});
+    ASSERT_TRUE(wait_owned(b, "work", 2));
+    on(a, [](node& at) { at.self->suspect_itself(true); });
+    EXPECT_TRUE(wait([&] { return !a.app->leads && b.app->leads; }, 5s));
+    EXPECT_EQ(status_of(a).state, lifecycle::suspect);
+}
+
+// --- Damage --------------------------------------------------------------------------------------
+
+TEST_F(member_test, a_plan_that_was_deleted_is_begun_anew_and_nobody_acts_beside_another) {
+    start_keeper();
+    node& a = start("a", {{"work", hash_of(4)}, {"days", list_of_names()}});
+    ASSERT_TRUE(wait([&] { return a.app->leads && a.self->state() == lifecycle::online; }));
+    node& b = start("b", {{"work", hash_of(4)}, {"days", list_of_names()}});
+    ASSERT_TRUE(change(a, "days", "monday", true));
+    ASSERT_TRUE(change(a, "days", "tuesday", true));
+    ASSERT_TRUE(wait_owned(b, "work", 2));
+    ASSERT_TRUE(wait([&] { return a.app->count("days") + b.app->count("days") == 2; }));
+    const auto before = a.app->plans.at("work")->number();
+    for (const char* const resource : {"work", "days"}) {
+        write({zookeeper::remove_op{where.chunk(resource, 0)},
+               zookeeper::remove_op{where.plan(resource)}});
+    }
+    ASSERT_TRUE(wait([&] { return a.app->plans.at("work")->number() > before; }, 90s));
+    const auto whole = [&] {
+        return a.app->count("work") + b.app->count("work") == 4 &&
+               a.app->count("days") + b.app->count("days") == 2;
+    };
+    EXPECT_TRUE(wait([&] {
+        for (const auto& [name, mine] : a.app->owned) {
+            EXPECT_FALSE(b.app->owned.contains(name)) << name;
+        }
+        return whole() && a.app->plans.at("days")->partitions().size() == 2;
+    }));
+    b.machine->kill();
+    EXPECT_TRUE(wait_owned(a, "work", 4)) << "and it is planned as ever";
+}
+
+TEST_F(member_test, rubbish_that_is_mended_is_planned_again) {
+    start_keeper();
+    node& a = start("a", {{"days", list_of_names()}});
+    ASSERT_TRUE(wait([&] { return a.app->leads && a.self->state() == lifecycle::online; }));
+    ASSERT_TRUE(change(a, "days", "monday", true));
+    ASSERT_TRUE(wait_owned(a, "days", 1));
+    const std::string path = where.plan("days");
+    const std::string sound = read(path).value.data;
+    write({zookeeper::set_op{path, "rubbish", zookeeper::any_version}});
+    const result<void> meanwhile = change(a, "days", "tuesday", true);
+    ASSERT_FALSE(meanwhile) << "it would be lost";
+    EXPECT_EQ(meanwhile.error().code, errc::unavailable);
+    EXPECT_NE(meanwhile.error().text.find("damaged"), std::string::npos) << meanwhile.error().text;
+    write({zookeeper::set_op{path, sound, zookeeper::any_version}});
+    net.run_for(70s);
+    ASSERT_TRUE(change(a, "days", "tuesday", true));
+    EXPECT_TRUE(wait_owned(a, "days", 2));
+}
+
+TEST_F(member_test, a_view_that_no_fence_could_name_ends_nobody) {
+    start_keeper();
+    node& a = start("a", {{"work", hash_of(2)}});
+    ASSERT_TRUE(wait_owned(a, "work", 2));
+    const std::string number = std::to_string(std::numeric_limits<std::int64_t>::max());
+    write({zookeeper::set_op{where.view(),
+                             R"({"format":1,"number":")" + number + R"(","leader":"","epoch":")" +
+                                 number + R"(","members":[]})",
+                             zookeeper::any_version}});
+    node& b = start("b", {{"work", hash_of(2)}});
+    EXPECT_TRUE(wait_owned(b, "work", 1));
+    EXPECT_EQ(a.app->count("work"), 1U);
+}
+
+}  // namespace
+}  // namespace muster::cluster
