@@ -138,6 +138,9 @@ std::string encode(const descriptor& what) {
     object["roles"] = names_of(what.roles, true);
     object["version"] = stored::text(what.version);
     object["started"] = stored::number(what.started_unix_ms);
+    if (!what.life.empty()) {
+        object["life"] = stored::id(what.life);
+    }
     return stored::written(object);
 }
 
@@ -155,6 +158,9 @@ result<descriptor> decode(std::string_view text, std::string_view path) {
     in.read(*object, "zone", record.zone);
     in.read(*object, "version", record.version);
     in.read(*object, "started", record.started_unix_ms, 0, most);
+    if (const json::value* const life = object->if_contains("life")) {
+        record.life = in.to_id(*life, "life", true);
+    }
     if (const json::value* const weight = object->if_contains("weight")) {
         record.weight = in.to_real(*weight, "weight");
     }

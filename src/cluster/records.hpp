@@ -52,6 +52,7 @@ struct descriptor {
     std::vector<std::string> roles;
     std::string version;  ///< of the application
     std::int64_t started_unix_ms = 0;
+    member_id life;  ///< of the program, through all its sessions; empty: it has no processes
     bool operator==(const descriptor&) const = default;
 };
 

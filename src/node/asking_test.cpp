@@ -44,6 +44,7 @@ public:
                                     std::string_view) override {
         return {};
     }
+    [[nodiscard]] std::size_t waiting_for(const muster::mesh::peer&) const override { return 0; }
     [[nodiscard]] muster::mesh::counters count() const override { return {}; }
     void stop(task_fn) override {}
     void stop() override {}

@@ -345,7 +345,8 @@ TEST_F(two_nodes, link_processes_across) {
     const pid one = bob->host().spawn(obedient);
     const pid linked = ann->host().spawn([one](self me) -> process {
         me.link(one);
-        static_cast<void>(co_await me.receive<stop_now>());
+        const auto never_sent = co_await me.receive<stop_now>();
+        EXPECT_FALSE(never_sent);
     });
     watch_from(*ann, linked);
     run();

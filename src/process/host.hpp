@@ -61,6 +61,9 @@ public:
         return within(default_ask_limit).ask<T>(to, std::forward<Fields>(fields)...);
     }
 
+    /// Where all of it goes through.
+    [[nodiscard]] const std::shared_ptr<detail::router>& way() const noexcept { return router_; }
+
     /// Calls `told` once, with why `who` ended; on the worker of `who`, or on this thread if it is
     /// known to have ended.
     void watch(const pid& who, std::move_only_function<void(const pid&, const exit_reason&)> told);

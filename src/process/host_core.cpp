@@ -19,8 +19,7 @@ host_core::host_core(std::shared_ptr<runtime::platform> on,
                      process_limits limits)
     : jobs_done{on->make_gate()},
       platform_{std::move(on)},
-      life_{life},
-      name_{std::move(name)},
+      member_{std::move(name), life},
       limits_{limits} {}
 
 void host_core::add_workers(const std::vector<std::shared_ptr<runtime::loop>>& loops) {
@@ -36,7 +35,7 @@ slot* host_core::find(std::uint32_t index) noexcept {
 }
 
 pid host_core::pid_of(const detail::local_ref& one) const {
-    return one.generation == 0 ? pid{} : pid{life_, name_, one.index, one.generation};
+    return one.generation == 0 ? pid{} : pid{member_.life, member_.name, one.index, one.generation};
 }
 
 result<void> host_core::deliver(const pid& to, detail::parcel_ptr one) {
@@ -93,7 +92,7 @@ void host_core::set_sender(detail::parcel& one, const pid& from) const {
 }
 
 std::string host_core::name_of(const member_id& life) const {
-    return life == life_ ? name_ : names_ ? names_(life) : std::string{};
+    return life == member_.life ? member_.name : names_ ? names_(life) : std::string{};
 }
 
 void host_core::add_factory(const std::string& name, factory make) {
@@ -105,7 +104,7 @@ result<pid> host_core::make(const std::string& name, std::string_view arguments)
     const auto found = known->find(name);
     if (found == known->end()) {
         return fail(errc::not_found,
-                    name_ + " has no factory '" + name +
+                    member_.name + " has no factory '" + name +
                         "': it must name it with factory() before it can start one");
     }
     auto body = found->second(arguments);
@@ -125,7 +124,7 @@ pid host_core::spawn(std::move_only_function<process(self)> body) {
         living.fetch_sub(1, std::memory_order_acq_rel);
         tell_if_stopped();
         // The address of a process that has ended: whoever monitors it hears so.
-        return pid{life_, name_, 0xffff'ffffU, 1};
+        return pid{member_.life, member_.name, 0xffff'ffffU, 1};
     }
     const detail::local_ref ref{place->index,
                                 slot::generation_of(place->life.load(std::memory_order_relaxed))};

@@ -55,13 +55,16 @@ public:
     [[nodiscard]] result<pid> make(const std::string& name, std::string_view arguments);
 
     [[nodiscard]] far_side& far() noexcept { return far_; }
-    [[nodiscard]] const member_id& life() const noexcept { return life_; }
+    [[nodiscard]] const member_id& life() const noexcept { return member_.life; }
+    [[nodiscard]] const home_member& member() const noexcept { return member_; }
     /// The name of the member of that life, as far as it is known here.
     [[nodiscard]] std::string name_of(const member_id& life) const;
     void know_names(std::function<std::string(const member_id&)> how) { names_ = std::move(how); }
-    [[nodiscard]] bool is_local(const pid& one) const noexcept { return one.life() == life_; }
+    [[nodiscard]] bool is_local(const pid& one) const noexcept {
+        return one.life() == member_.life;
+    }
     [[nodiscard]] bool is_far(const pid& one) const noexcept {
-        return one.life() != life_ && !one.empty();
+        return one.life() != member_.life && !one.empty();
     }
     [[nodiscard]] pid pid_of(const detail::local_ref& one) const;
     [[nodiscard]] const process_limits& limits() const noexcept { return limits_; }
@@ -96,8 +99,7 @@ private:
     [[nodiscard]] slot* find(std::uint32_t index) noexcept;
 
     const std::shared_ptr<runtime::platform> platform_;
-    const member_id life_;
-    const std::string name_;
+    const home_member member_;
     const process_limits limits_;
     far_side far_{*this};
     std::function<std::string(const member_id&)> names_;

@@ -48,6 +48,10 @@ process_core::process_core(std::shared_ptr<host_core> home,
 
 process_core::~process_core() = default;
 
+const home_member& process_core::member() const noexcept {
+    return home_->member();
+}
+
 pid process_core::sender_of(const parcel& one) const {
     if (!one.far_from) {
         return home_->pid_of(one.from);

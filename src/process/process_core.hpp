@@ -52,6 +52,7 @@ public:
     [[nodiscard]] const std::shared_ptr<detail::router>& home() const noexcept override {
         return router_;
     }
+    [[nodiscard]] const home_member& member() const noexcept override;
     [[nodiscard]] pid sender_of(const detail::parcel& one) const override;
 
     bool begin_wait(std::span<const detail::message_type* const> types,
