@@ -16,7 +16,6 @@ namespace {
 constexpr duration hook_patience = 5s;  ///< of a node that ends, before it says whom it waits for
 constexpr duration look_again = 5ms;
 constexpr duration last_words = 100ms;
-constexpr duration process_patience = 500ms;
 
 member_state state_of(cluster::lifecycle state) {
     return static_cast<member_state>(static_cast<std::uint8_t>(state));
@@ -74,18 +73,6 @@ node_core::node_core(config settings,
     log_ = std::make_shared<log_queue>(
         platform_, name_, [this](const log_line& line) { write_log(line); });
     make_workers();
-}
-
-/// They turn from the first on, as processes may be started before the node is.
-void node_core::make_workers() {
-    const unsigned count = settings_.workers == 0 ? platform_->cores() : settings_.workers;
-    const unsigned most = static_cast<unsigned>(resource_host::most_workers);
-    for (unsigned i = 0; i < std::clamp(count, 1U, most); ++i) {
-        workers_.push_back(platform_->make_loop("muster-" + std::to_string(i)));
-    }
-    auto& first = *workers_.front();
-    processes_ = std::make_unique<process_host>(
-        platform_, workers_, member_id{first.random_u64(), first.random_u64()}, name_);
 }
 
 node_core::~node_core() = default;
@@ -191,13 +178,6 @@ void node_core::stop_loops() {
     }
 }
 
-/// They hear that the node stops, and have a moment for what they still have to do.
-void node_core::stop_processes() {
-    const std::shared_ptr<runtime::gate> ended = platform_->make_gate();
-    processes_->stop(process_patience, [ended] { ended->open(); });
-    static_cast<void>(ended->wait(platform_->now() + process_patience + hook_patience));
-}
-
 result<void> node_core::start_mesh(const cluster::member_settings& wanted) {
     mesh::settings how;
     processes_->prepare(how);
@@ -222,21 +202,7 @@ result<void> node_core::start_mesh(const cluster::member_settings& wanted) {
                         "; choose another address with `listen`");
     }
     mesh_ = std::move(*made);
-    processes_->attach(
-        *mesh_,
-        [weak = weak_from_this()](const member_id& life) -> std::optional<mesh::peer> {
-            const auto self = weak.lock();
-            const auto known = self ? self->lives_.read() : nullptr;
-            const auto found = known ? known->find(life) : life_map::const_iterator{};
-            return known && found != known->end() ? std::optional{found->second.first}
-                                                  : std::nullopt;
-        },
-        [weak = weak_from_this()](const member_id& life) {
-            const auto self = weak.lock();
-            const auto known = self ? self->lives_.read() : nullptr;
-            const auto found = known ? known->find(life) : life_map::const_iterator{};
-            return known && found != known->end() ? found->second.second : std::string{};
-        });
+    attach_processes();
     return {};
 }
 
@@ -515,24 +481,6 @@ void node_core::view_changed(std::shared_ptr<const cluster::view_snapshot> now) 
     learn_lives(*now);
     for (const auto& [name, host] : *resources_.read()) {
         host->wake_waiting();  // The address of an owner may have been what they lacked.
-    }
-}
-
-void node_core::learn_lives(const cluster::view_snapshot& now) {
-    auto lives = std::make_shared<life_map>();
-    for (const auto& one : now.members) {
-        if (!one.described.life.empty()) {
-            lives->emplace(
-                one.described.life,
-                std::pair{mesh::peer{one.id, one.described.address}, one.described.name});
-        }
-    }
-    const auto before = lives_.read();
-    lives_.replace(lives);
-    for (const auto& [life, who] : *before) {
-        if (!lives->contains(life)) {
-            processes_->life_ended(life);
-        }
     }
 }
 

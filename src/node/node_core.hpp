@@ -112,6 +112,7 @@ private:
     void make_workers();
     void stop_loops();
     void stop_processes();
+    void attach_processes();
     void learn_lives(const cluster::view_snapshot& now);
     void write_log(const log_line& line) const;
     void await_handlers();
