@@ -81,24 +81,21 @@ void connection::start_dialled(std::shared_ptr<peer_link> link,
     link_ = std::move(link);
     dialled_ = true;
     dial_ = dial;
+    seen_ = seen;
+    phase_ = can_greet() ? phase::greeting : phase::waiting;
     begin();
-    hello mine;
-    mine.cluster = core_.wanted().cluster;
-    mine.self = made_as_;
-    mine.expected = link_->id();
-    mine.dial = dial;
-    mine.seen = seen;
-    mine.life = core_.wanted().life;
-    mine.name = core_.wanted().name;
-    out_.append(preamble);
-    append_frame(out_, frame_type::hello, 0, encode(mine));
-    flush();
+    if (phase_ == phase::greeting) {
+        greet();
+        flush();
+    }
 }
 
 void connection::open(const hello& theirs) {
     peer_id_ = theirs.self;
     peer_life_ = theirs.life;
     peer_name_ = theirs.name;
+    hello_bytes_ = {};
+    awaited_proof_ = {};
     phase_ = phase::open;
     if (std::exchange(counted_handshake_, false)) {
         core_.end_handshake(address_);
@@ -166,15 +163,7 @@ void connection::broken(std::string_view why) {
 
 void connection::identity_changed() {
     if (phase_ == phase::waiting) {
-        made_as_ = core_.self();
-        phase_ = phase::greeting;
-        const auto keep = shared_from_this();
-        judge(greeting_);
-        flush();
-        if (phase_ == phase::open) {
-            take_frames();
-            read();
-        }
+        go_on();
     } else if (made_as_ != core_.self()) {
         close({errc::unavailable, "this member has begun a new life"});
     }
@@ -233,7 +222,7 @@ void connection::take_frames() {
     batch_time_ = loop_->now();
     in_batch_ = true;
     std::uint64_t count = 0;
-    while (phase_ == phase::greeting || phase_ == phase::open) {
+    while (phase_ == phase::greeting || phase_ == phase::proving || phase_ == phase::open) {
         const std::string_view input{in_.data() + begin_, end_ - begin_};
         if (!preamble_taken_) {
             if (!take_preamble(input)) {
@@ -296,10 +285,10 @@ bool connection::take_preamble(std::string_view input) {
 }
 
 void connection::take(const frame& one) {
-    if (phase_ == phase::greeting) {
-        take_greeting(one);
-    } else {
+    if (phase_ == phase::open) {
         take_open(one);
+    } else {
+        take_greeting(one);
     }
 }
 

@@ -18,6 +18,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,7 @@ public:
     /// Any thread. `body` is of a reply or failure to request `id`.
     void answer(std::uint64_t id, frame_type type, std::string_view body);
 
-    /// The node has another id than when this connection was made, or has its first one.
+    /// The node has another id than when this connection was made, or has its first one, or a key.
     void identity_changed();
 
     /// Ends it; requests that wait end with `outcome_unknown`, or `closed` when the node stops.
@@ -65,7 +66,8 @@ public:
     }
 
 private:
-    enum class phase : std::uint8_t { greeting, waiting, open, leaving, closed };
+    /// waiting: for this node's id, or for the key. proving: what follows a challenge.
+    enum class phase : std::uint8_t { greeting, waiting, proving, open, leaving, closed };
 
     void begin();
     void read();
@@ -75,11 +77,28 @@ private:
     void take(const frame& one);
     void take_open(const frame& one);
     void take_request(const frame& one);
+
+    // The handshake: greeting.cpp.
+    [[nodiscard]] bool can_greet() const;
+    void go_on();
+    void say(frame_type type, std::string_view body);
+    [[nodiscard]] hello own_hello() const;
+    void make_provable(hello& mine) const;
+    void greet();
     void take_greeting(const frame& one);
-    void judge(const hello& theirs);
-    void judge_answer(const hello& theirs);
+    void judge();
+    void challenge();
+    void take_proof(const frame& one);
+    void admit();
+    void take_answer(const frame& one);
+    void take_refusal(const frame& one);
+    void take_challenge(const frame& one);
+    [[nodiscard]] bool is_whom_it_dialled(const hello& theirs);
+    void connected(const hello& theirs);
     [[nodiscard]] const char* mismatch(const hello& theirs) const;
     void refuse(errc code, std::string text, bool duplicate = false);
+    void distrust(std::string_view why);
+
     void open(const hello& theirs);
     void broken(std::string_view why);
     void take_confirm(std::uint64_t count);
@@ -105,12 +124,17 @@ private:
     phase phase_ = phase::greeting;
     bool dialled_ = false;
     bool preamble_taken_ = false;
+    bool preamble_said_ = false;
     bool counted_handshake_ = false;
     std::uint64_t dial_ = 0;
+    std::uint64_t seen_ = 0;
     std::shared_ptr<peer_link> link_;  ///< Until it is closed; none for clients.
     member_id made_as_;
     member_id peer_id_;
-    hello greeting_;  ///< The other side's, while it waits for this node's id.
+    std::optional<std::string> key_;  ///< As it was when this side greeted.
+    hello greeting_;                  ///< The other side's.
+    std::string hello_bytes_;         ///< The dialler's, as it was sent.
+    std::string awaited_proof_;       ///< The dialler's, on the other side.
 
     std::vector<char> in_;
     std::size_t begin_ = 0;  ///< What has been read and not used: [begin_, end_) of in_.

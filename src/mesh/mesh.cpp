@@ -18,6 +18,7 @@ public:
 
     [[nodiscard]] runtime::endpoint local() const override { return core_->local(); }
     void become(member_id id) override { core_->become(id); }
+    void set_key(std::string key) override { core_->set_key(std::move(key)); }
     void request(const peer& to,
                  std::string body,
                  instant deadline,

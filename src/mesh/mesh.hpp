@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,10 @@ struct arrival {
 
 struct settings {
     std::string cluster;
+    /// The cluster's key: connections come about only with those who know it too. Empty: it is told
+    /// later, by `set_key`, and until then handshakes wait within their deadline, on both sides.
+    /// Nothing: nobody is authenticated.
+    std::optional<std::string> key{};
     runtime::endpoint listen{"127.0.0.1", 0};
     bool accept = true;                  ///< false: a client, which only dials
     std::size_t max_frame = 16U << 20U;  ///< bytes; longer ones are refused before allocation
@@ -135,12 +140,17 @@ public:
     /// first call incoming handshakes wait within their deadline.
     virtual void become(member_id id) = 0;
 
+    /// From now on connections come about only with those who know `key`, which is not empty. Those
+    /// that are there stay.
+    virtual void set_key(std::string key) = 0;
+
     /// Sends `body` and calls `done` exactly once, by `deadline` (plus a turn of the loop).
     /// A request to oneself is delivered without a connection.
     /// Errors: unavailable (could not connect; nothing was sent), timed_out (not sent by the
     /// deadline), outcome_unknown (sent, no answer), gone (another incarnation answers there),
-    /// overloaded (queue full), incompatible (version, cluster), invalid_argument (too long),
-    /// closed; or whatever the other side failed it with.
+    /// overloaded (queue full), incompatible (version, cluster), not_authorized (one side does not
+    /// know the other's key; nothing was sent), invalid_argument (too long), closed; or whatever
+    /// the other side failed it with.
     virtual void request(const peer& to,
                          std::string body,
                          instant deadline,

@@ -11,7 +11,7 @@ namespace muster::mesh {
 mesh_core::mesh_core(std::vector<std::shared_ptr<runtime::loop>> loops,
                      settings wanted,
                      mesh::on_request handler)
-    : settings_{std::move(wanted)}, handler_{std::move(handler)} {
+    : settings_{std::move(wanted)}, handler_{std::move(handler)}, key_{settings_.key} {
     for (std::shared_ptr<runtime::loop>& loop : loops) {
         workers_.push_back(std::make_unique<worker>());
         workers_.back()->home = std::move(loop);
@@ -33,6 +33,25 @@ void mesh_core::become(member_id id) {
         }
         self_ = id;
     }
+    tell_connections();
+}
+
+std::optional<std::string> mesh_core::key() const {
+    const std::shared_lock lock{directory_mutex_};
+    return key_;
+}
+
+void mesh_core::set_key(std::string key) {
+    MUSTER_ASSERT(!key.empty(), "an empty key would be one that everybody knows");
+    {
+        const std::unique_lock lock{directory_mutex_};
+        key_ = std::move(key);
+    }
+    tell_connections();
+}
+
+/// Those that wait for an id, or for the key, go on.
+void mesh_core::tell_connections() {
     for (const auto& one : workers_) {
         one->home->post([self = shared_from_this(), at = one.get()] {
             const auto copies = at->connections;  // Each may remove itself.

@@ -25,6 +25,7 @@ public:
 
     [[nodiscard]] runtime::endpoint local() const override { return {}; }
     void become(member_id) override {}
+    void set_key(std::string) override {}
     void request(const muster::mesh::peer& to,
                  std::string body,
                  instant,
