@@ -1,5 +1,6 @@
 #include "cluster/codec.hpp"
 
+#include "base/text.hpp"
 #include "cluster/stored_json.hpp"
 
 #include <array>
@@ -120,6 +121,37 @@ result<root_record> decode(std::string_view text, std::string_view path) {
         in.to_small(in.needed(*object, "incarnation"), "incarnation", 1, most_incarnations));
     in.read(*object, "uuid", record.uuid);
     in.read(*object, "frozen", record.frozen);
+    return checked(in, std::move(record));
+}
+
+std::string encode(const key_record& what) {
+    std::string digits;
+    for (const char one : what.bytes) {
+        digits += base::hex16(static_cast<unsigned char>(one)).substr(14);
+    }
+    json::object object = stored::fresh();
+    object["key"] = digits;
+    return stored::written(object);
+}
+
+/// What is wrong with it is told without it.
+template <>
+result<key_record> decode(std::string_view text, std::string_view path) {
+    auto object = stored::parse(text, path);
+    if (!object) {
+        return std::unexpected(std::move(object.error()));
+    }
+    stored::reader in{path};
+    const std::string digits = in.to_text(in.needed(*object, "key"), "key");
+    key_record record;
+    for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
+        if (const auto byte = base::parse_hex(std::string_view{digits}.substr(i, 2))) {
+            record.bytes.push_back(static_cast<char>(*byte));
+        }
+    }
+    if (digits.size() != 2 * key_record::size || record.bytes.size() != key_record::size) {
+        in.wrong("\"key\" is not " + std::to_string(2 * key_record::size) + " hexadecimal digits");
+    }
     return checked(in, std::move(record));
 }
 

@@ -52,6 +52,9 @@ public:
     virtual ~member_host() = default;
     /// A new incarnation speaks from now on.
     virtual void became(member_id id, std::chrono::milliseconds session_timeout) = 0;
+    /// By which members authenticate to each other. Told to each incarnation after `became` and
+    /// before it is seen by others; a later one may be told another.
+    virtual void cluster_key(std::string key) { static_cast<void>(key); }
     virtual void stepped(lifecycle from, lifecycle to) = 0;
     virtual void view_changed(std::shared_ptr<const view_snapshot> now) = 0;
     virtual void plan_changed(std::shared_ptr<const plan_snapshot> now) = 0;

@@ -48,6 +48,7 @@ public:
     std::vector<std::string> stuck_on;
     std::vector<std::string> troubles;
     std::optional<error> failure;
+    std::vector<std::string> keys;  ///< one for each incarnation
     std::shared_ptr<const view_snapshot> view;
     std::map<std::string, std::shared_ptr<const plan_snapshot>> plans;
     bool leads = false;
@@ -77,6 +78,7 @@ public:
     }
 
     void became(member_id, milliseconds) override {}
+    void cluster_key(std::string key) override { keys.push_back(std::move(key)); }
     void stepped(lifecycle, lifecycle) override {}
     void view_changed(std::shared_ptr<const view_snapshot> now) override { view = std::move(now); }
     void plan_changed(std::shared_ptr<const plan_snapshot> now) override {

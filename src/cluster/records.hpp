@@ -7,6 +7,7 @@
 #include "muster/ids.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -39,6 +40,13 @@ struct root_record {
     std::string uuid;
     bool frozen = false;
     friend bool operator==(const root_record&, const root_record&) = default;
+};
+
+/// /key: what the members' connections are authenticated by.
+struct key_record {
+    static constexpr std::size_t size = 32;
+    std::string bytes;  ///< of `size`; never logged
+    friend bool operator==(const key_record&, const key_record&) = default;
 };
 
 /// /members/<id>: immutable.
