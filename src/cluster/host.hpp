@@ -14,6 +14,10 @@
 #include <string>
 #include <vector>
 
+namespace muster::zookeeper {
+class client;
+}
+
 namespace muster::cluster {
 
 /// Everyone in the view, with what is known of them.
@@ -68,6 +72,13 @@ public:
     virtual void resource_trouble(const std::string& resource, const error& why) = 0;
     /// A handler did not stop by the lease end, and its resource says `abort`.
     virtual void stuck(const right::identity& what) = 0;
+    /// ZooKeeper can be asked through `zk` until `session_lost`. `is_new`: by a session of its own,
+    /// which has no watches yet.
+    virtual void session_began(zookeeper::client& zk, bool is_new) {
+        static_cast<void>(zk);
+        static_cast<void>(is_new);
+    }
+    virtual void session_lost() {}
 };
 
 }  // namespace muster::cluster

@@ -133,6 +133,7 @@ void incarnation::joined_with(const joined& place) {
             holder.status_written(now);
         }
     });
+    publisher_.emplace(at_, memory_.published);
     stand(place);
     guard_znodes();
     // What was wished for while it joined is not in the status it entered with.
