@@ -9,14 +9,18 @@
 #include "muster/error.hpp"
 #include "muster/ownership.hpp"
 #include "muster/pending.hpp"
+#include "muster/pid.hpp"
+#include "muster/process.hpp"
 #include "muster/resource.hpp"
 #include "muster/view.hpp"
 
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -135,6 +139,56 @@ public:
     /// Where the mesh listens, once started.
     [[nodiscard]] std::string address() const;
 
+    // --- Processes -----------------------------------------------------------------------------
+
+    /// Starts `make(self, args…)` as a process of this node, before `start` or after. It ends with
+    /// the node at the latest.
+    template <class Make, class... Args>
+    muster::pid spawn(Make&& make, Args&&... args) {
+        return processes()->spawn(
+            detail::process_body(std::forward<Make>(make), std::forward<Args>(args)...));
+    }
+    /// Sends, from a thread of your own, and never waits. What is lost later is logged and counted.
+    /// Errors: gone, overloaded, unavailable, invalid_argument (nobody's pid).
+    template <class T>
+    result<void> send(const muster::pid& to, T message) {
+        return processes()->deliver(to, std::make_unique<detail::parcel_of<T>>(std::move(message)));
+    }
+    /// Asks processes with another deadline than `config::ask_deadline`.
+    [[nodiscard]] asking_within within(std::chrono::nanoseconds limit) {
+        return {processes(), {}, limit};
+    }
+    /// Sends `T{fields…}`; its reply, or an error by the deadline.
+    template <class T, class... Fields>
+    [[nodiscard]] pending<typename T::reply> ask(const muster::pid& to, Fields&&... fields) {
+        return within(ask_deadline()).template ask<T>(to, std::forward<Fields>(fields)...);
+    }
+    /// Lets other members start `make(self, arguments…)` here, by this name.
+    template <class... Args>
+    void factory(std::string name, process (*make)(self, Args...)) {
+        add_factory(
+            std::move(name),
+            [make](std::string_view bytes) -> result<std::move_only_function<process(self)>> {
+                auto given = decode<std::tuple<std::decay_t<Args>...>>(bytes);
+                if (!given) {
+                    return std::unexpected{std::move(given.error())};
+                }
+                return std::apply(
+                    [make](auto&... one) { return detail::process_body(make, std::move(one)...); },
+                    *given);
+            });
+    }
+    /// Starts a process on another member, by the name of a factory there.
+    /// Errors: not_found (no such factory), incompatible (it takes other arguments), unavailable,
+    /// outcome_unknown.
+    template <class... Args>
+    [[nodiscard]] pending<muster::pid> spawn_on(const member& where,
+                                                std::string_view name,
+                                                Args... args) {
+        return spawn_there(
+            where, std::string{name}, encode(std::tuple<Args...>{std::move(args)...}));
+    }
+
     /// Runs `job` on a thread that may block, and yields what it returns.
     template <class F>
     auto blocking(F&& job) -> pending<std::invoke_result_t<std::decay_t<F>&>> {
@@ -170,6 +224,12 @@ private:
     std::shared_ptr<detail::resource_core> serve_core(std::string name, detail::served how);
     std::shared_ptr<detail::resource_core> use_core(std::string name);
     void run_blocking(std::move_only_function<void()> job);
+    [[nodiscard]] const std::shared_ptr<detail::router>& processes();
+    [[nodiscard]] std::chrono::nanoseconds ask_deadline() const;
+    void add_factory(
+        std::string name,
+        std::function<result<std::move_only_function<process(self)>>(std::string_view)> make);
+    pending<muster::pid> spawn_there(const member& where, std::string name, std::string arguments);
 
     std::unique_ptr<detail::node_state> state_;
 };

@@ -65,6 +65,12 @@ private:
     std::coroutine_handle<promise_type> frame_;
 };
 
+/// The member that a process runs on.
+struct home_member {
+    std::string name;
+    member_id life;  ///< of the running program, through all its sessions
+};
+
 namespace detail {
 
 /// What stands behind `self`.
@@ -74,7 +80,8 @@ public:
     virtual ~process_room() = default;
     [[nodiscard]] virtual const pid& own() const noexcept = 0;
     [[nodiscard]] virtual const std::shared_ptr<router>& home() const noexcept = 0;
-    [[nodiscard]] virtual pid pid_of(const local_ref& sender) const = 0;
+    [[nodiscard]] virtual const home_member& member() const noexcept = 0;
+    [[nodiscard]] virtual pid sender_of(const parcel& one) const = 0;
 
     /// Begins to wait for a message of one of `types`; whether there is an outcome already.
     [[nodiscard]] virtual bool begin_wait(std::span<const message_type* const> types,
@@ -115,7 +122,7 @@ public:
             if (!one) {
                 return answer{std::unexpect, std::move(why)};
             }
-            auto sender = room_->pid_of(one->from);
+            auto sender = room_->sender_of(*one);
             return open<Messages...>(std::move(one), std::move(sender));
         }
     }
@@ -174,6 +181,8 @@ public:
     explicit self(detail::process_room& room) noexcept : room_{&room} {}
 
     [[nodiscard]] const muster::pid& pid() const noexcept { return room_->own(); }
+    /// The member it runs on.
+    [[nodiscard]] const home_member& member() const noexcept { return room_->member(); }
 
     /// The next message of one of these types, which may have come long ago; others stay where they
     /// are. Ends with `closed` when the node stops, with `timed_out` after `limit`.

@@ -40,6 +40,7 @@ struct member {
     std::string version;
     std::map<std::string, std::string> metadata;
     std::int64_t started_unix_ms = 0;
+    member_id life;  ///< of the running program, through all its sessions: as its pids say it
 
     friend bool operator==(const member&, const member&) = default;
 };

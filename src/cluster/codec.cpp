@@ -1,5 +1,6 @@
 #include "cluster/codec.hpp"
 
+#include "base/text.hpp"
 #include "cluster/stored_json.hpp"
 
 #include <array>
@@ -123,6 +124,37 @@ result<root_record> decode(std::string_view text, std::string_view path) {
     return checked(in, std::move(record));
 }
 
+std::string encode(const key_record& what) {
+    std::string digits;
+    for (const char one : what.bytes) {
+        digits += base::hex16(static_cast<unsigned char>(one)).substr(14);
+    }
+    json::object object = stored::fresh();
+    object["key"] = digits;
+    return stored::written(object);
+}
+
+/// What is wrong with it is told without it.
+template <>
+result<key_record> decode(std::string_view text, std::string_view path) {
+    auto object = stored::parse(text, path);
+    if (!object) {
+        return std::unexpected(std::move(object.error()));
+    }
+    stored::reader in{path};
+    const std::string digits = in.to_text(in.needed(*object, "key"), "key");
+    key_record record;
+    for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
+        if (const auto byte = base::parse_hex(std::string_view{digits}.substr(i, 2))) {
+            record.bytes.push_back(static_cast<char>(*byte));
+        }
+    }
+    if (digits.size() != 2 * key_record::size || record.bytes.size() != key_record::size) {
+        in.wrong("\"key\" is not " + std::to_string(2 * key_record::size) + " hexadecimal digits");
+    }
+    return checked(in, std::move(record));
+}
+
 std::string encode(const descriptor& what) {
     json::object object = stored::fresh();
     object["name"] = stored::name(what.name);
@@ -138,6 +170,9 @@ std::string encode(const descriptor& what) {
     object["roles"] = names_of(what.roles, true);
     object["version"] = stored::text(what.version);
     object["started"] = stored::number(what.started_unix_ms);
+    if (!what.life.empty()) {
+        object["life"] = stored::id(what.life);
+    }
     return stored::written(object);
 }
 
@@ -155,6 +190,9 @@ result<descriptor> decode(std::string_view text, std::string_view path) {
     in.read(*object, "zone", record.zone);
     in.read(*object, "version", record.version);
     in.read(*object, "started", record.started_unix_ms, 0, most);
+    if (const json::value* const life = object->if_contains("life")) {
+        record.life = in.to_id(*life, "life", true);
+    }
     if (const json::value* const weight = object->if_contains("weight")) {
         record.weight = in.to_real(*weight, "weight");
     }

@@ -15,6 +15,7 @@
 namespace muster::cluster {
 
 [[nodiscard]] std::string encode(const root_record& what);
+[[nodiscard]] std::string encode(const key_record& what);
 [[nodiscard]] std::string encode(const descriptor& what);
 [[nodiscard]] std::string encode(const status_record& what);
 [[nodiscard]] std::string encode(const view_record& what);
@@ -29,6 +30,8 @@ template <class Record>
 [[nodiscard]] result<Record> decode(std::string_view json, std::string_view path);
 template <>
 result<root_record> decode(std::string_view json, std::string_view path);
+template <>
+result<key_record> decode(std::string_view json, std::string_view path);
 template <>
 result<descriptor> decode(std::string_view json, std::string_view path);
 template <>

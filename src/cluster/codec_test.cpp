@@ -50,6 +50,8 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
 TEST(codec, records_come_back_as_they_were) {
     EXPECT_EQ(back(root_record{.incarnation = 127, .uuid = "u", .frozen = true}),
               (root_record{.incarnation = 127, .uuid = "u", .frozen = true}));
+    const key_record key{std::string("\x00\xff", 2) + std::string(30, '\x9a')};
+    EXPECT_EQ(back(key), key);
 
     descriptor member;
     member.name = "a/1";

@@ -14,6 +14,10 @@
 #include <string>
 #include <vector>
 
+namespace muster::zookeeper {
+class client;
+}
+
 namespace muster::cluster {
 
 /// Everyone in the view, with what is known of them.
@@ -58,6 +62,9 @@ public:
     virtual ~member_host() = default;
     /// A new incarnation speaks from now on.
     virtual void became(member_id id, std::chrono::milliseconds session_timeout) = 0;
+    /// By which members authenticate to each other. Told to each incarnation after `became` and
+    /// before it is seen by others; a later one may be told another.
+    virtual void cluster_key(std::string key) { static_cast<void>(key); }
     virtual void stepped(lifecycle from, lifecycle to) = 0;
     virtual void view_changed(std::shared_ptr<const view_snapshot> now) = 0;
     virtual void plan_changed(std::shared_ptr<const plan_snapshot> now) = 0;
@@ -71,6 +78,13 @@ public:
     virtual void resource_trouble(const std::string& resource, const error& why) = 0;
     /// A handler did not stop by the lease end, and its resource says `abort`.
     virtual void stuck(const right::identity& what) = 0;
+    /// ZooKeeper can be asked through `zk` until `session_lost`. `is_new`: by a session of its own,
+    /// which has no watches yet.
+    virtual void session_began(zookeeper::client& zk, bool is_new) {
+        static_cast<void>(zk);
+        static_cast<void>(is_new);
+    }
+    virtual void session_lost() {}
 };
 
 }  // namespace muster::cluster

@@ -44,13 +44,15 @@ void incarnation::attached(const zookeeper::session_change& how) {
         join_.emplace(
             at_,
             std::move(self),
-            join_agent::hooks{.prepare =
-                                  [this](const root_record& root, callback<status_record> go) {
-                                      at_.incarnation = root.incarnation;
-                                      prepare(std::move(go));
-                                  },
-                              .done = [this](const joined& place) { joined_with(place); },
-                              .failed = [this](const error& why) { told_.over(why, true); }});
+            join_agent::hooks{
+                .key_read = [this](std::string key) { memory_.host->cluster_key(std::move(key)); },
+                .prepare =
+                    [this](const root_record& root, callback<status_record> go) {
+                        at_.incarnation = root.incarnation;
+                        prepare(std::move(go));
+                    },
+                .done = [this](const joined& place) { joined_with(place); },
+                .failed = [this](const error& why) { told_.over(why, true); }});
     }
 }
 
@@ -131,6 +133,7 @@ void incarnation::joined_with(const joined& place) {
             holder.status_written(now);
         }
     });
+    publisher_.emplace(at_, memory_.published);
     stand(place);
     guard_znodes();
     // What was wished for while it joined is not in the status it entered with.

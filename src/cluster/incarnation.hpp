@@ -9,6 +9,7 @@
 #include "cluster/leader/agent.hpp"
 #include "cluster/lease/agent.hpp"
 #include "cluster/membership/join_agent.hpp"
+#include "cluster/membership/publish_agent.hpp"
 #include "cluster/membership/status_agent.hpp"
 #include "cluster/plan/maker.hpp"
 #include "cluster/plan/reader.hpp"
@@ -36,6 +37,7 @@ struct member_memory {
     member_settings settings;
     std::map<std::string, resource_wish> resources;
     std::set<std::string> candidates;
+    std::set<std::string> published;  ///< paths of ephemeral znodes
     std::set<member_id> unreachable;
     bool suspects_itself = false;
     bool leaving = false;
@@ -78,6 +80,8 @@ public:
     void take_up(const std::string& resource);
     /// Candidates, unreachable peers or suspicion of itself changed in the memory.
     void status_wishes_changed();
+    /// What it is to publish changed in the memory.
+    void publish_wishes_changed();
     /// What acted under `what` has failed for good: its right is given up.
     void handler_failed(const right::identity& what);
     [[nodiscard]] instant acts_until() const { return lease_.evidence().acts_until(); }
@@ -136,6 +140,7 @@ private:
     lease_agent lease_;
     std::optional<join_agent> join_;
     std::optional<status_agent> status_;
+    std::optional<publish_agent> publisher_;
     std::optional<succession_agent> succession_;
     std::optional<view_reader> view_reader_;
     std::map<std::string, plan_reader> plans_;

@@ -163,6 +163,12 @@ void incarnation::status_wishes_changed() {
     }
 }
 
+void incarnation::publish_wishes_changed() {
+    if (publisher_) {
+        publisher_->want(memory_.published);
+    }
+}
+
 void incarnation::handler_failed(const right::identity& what) {
     if (const auto holder = holders_.find(what.resource);
         holder != holders_.end() && what.member == at_.self && !retired_) {
@@ -222,6 +228,7 @@ void incarnation::retire() {
     if (status_) {
         status_->mute();
     }
+    publisher_.reset();
     view_reader_.reset();
     succession_.reset();
     plans_.clear();
@@ -256,6 +263,7 @@ void incarnation::schedule_anti_entropy() {
                                     static_cast<std::uint64_t>((entropy_every / 4).count())))};
     entropy_timer_->set(at_.loop.now() + wait, life_.wrap([this] {
         view_reader_->look();
+        publisher_->look_again();
         for (auto& [name, reader] : plans_) {
             reader.look_again();
         }

@@ -89,6 +89,13 @@ public:
             });
     }
 
+    void publish(std::set<std::string> znodes) override {
+        memory_.published = std::move(znodes);
+        if (now_) {
+            now_->publish_wishes_changed();
+        }
+    }
+
     void report_unreachable(std::set<member_id> peers) override {
         if (std::exchange(memory_.unreachable, std::move(peers)) != memory_.unreachable && now_) {
             now_->status_wishes_changed();
@@ -247,6 +254,9 @@ void driver::incarnate() {
 
 void driver::session_changed(const zookeeper::session_change& change) {
     using zookeeper::session_state;
+    if (change.state != session_state::connected) {
+        memory_.host->session_lost();
+    }
     switch (change.state) {
         case session_state::connected:
             log(log_level::info,
@@ -257,6 +267,7 @@ void driver::session_changed(const zookeeper::session_change& change) {
                 memory_.host->became(now_->id(), change.timeout);
             }
             now_->attached(change);
+            memory_.host->session_began(*zk_, change.is_new);
             break;
         case session_state::connecting:
             log(log_level::warning, "session.lost", change.text);
@@ -335,6 +346,7 @@ void driver::close_and_begin_anew(bool final) {
                    sweep_retired();
                    loop_->post(life_.wrap([this] {
                        closing_ = false;
+                       memory_.host->session_lost();
                        zk_.reset();
                        if (memory_.leaving) {
                            left({});
@@ -405,6 +417,7 @@ void driver::finish_leaving(bool handed_over) {
             return;
         }
         // Others may begin when the session is over, and something still acts: let it run out.
+        memory_.host->session_lost();
         zk_.reset();
         left(fail(errc::timed_out,
                   "left while a handler had not stopped yet; its partitions are "

@@ -47,6 +47,9 @@ public:
                              bool add,
                              instant deadline,
                              callback<result<void>> done) = 0;
+    /// Ephemeral znodes that are to be there, by their paths, and no others: made in each of its
+    /// sessions, gone with it or once they are wished for no more.
+    virtual void publish(std::set<std::string> znodes) = 0;
     virtual void report_unreachable(std::set<member_id> peers) = 0;
     virtual void suspect_itself(bool yes) = 0;
 

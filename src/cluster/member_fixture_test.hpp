@@ -49,6 +49,7 @@ public:
     std::vector<std::string> stuck_on;
     std::vector<std::string> troubles;
     std::optional<error> failure;
+    std::vector<std::string> keys;  ///< one for each incarnation
     std::shared_ptr<const view_snapshot> view;
     std::map<std::string, std::shared_ptr<const plan_snapshot>> plans;
     bool leads = false;
@@ -80,6 +81,7 @@ public:
     [[nodiscard]] bool still_runs(const right& /*mine*/) const override { return runs; }
 
     void became(member_id, milliseconds) override {}
+    void cluster_key(std::string key) override { keys.push_back(std::move(key)); }
     void stepped(lifecycle, lifecycle) override {}
     void view_changed(std::shared_ptr<const view_snapshot> now) override { view = std::move(now); }
     void plan_changed(std::shared_ptr<const plan_snapshot> now) override {

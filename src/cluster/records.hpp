@@ -7,6 +7,7 @@
 #include "muster/ids.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -41,6 +42,13 @@ struct root_record {
     friend bool operator==(const root_record&, const root_record&) = default;
 };
 
+/// /key: what the members' connections are authenticated by.
+struct key_record {
+    static constexpr std::size_t size = 32;
+    std::string bytes;  ///< of `size`; never logged
+    friend bool operator==(const key_record&, const key_record&) = default;
+};
+
 /// /members/<id>: immutable.
 struct descriptor {
     std::string name;
@@ -52,6 +60,7 @@ struct descriptor {
     std::vector<std::string> roles;
     std::string version;  ///< of the application
     std::int64_t started_unix_ms = 0;
+    member_id life;  ///< of the program, through all its sessions; empty: it has no processes
     bool operator==(const descriptor&) const = default;
 };
 

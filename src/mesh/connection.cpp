@@ -81,20 +81,21 @@ void connection::start_dialled(std::shared_ptr<peer_link> link,
     link_ = std::move(link);
     dialled_ = true;
     dial_ = dial;
+    seen_ = seen;
+    phase_ = can_greet() ? phase::greeting : phase::waiting;
     begin();
-    hello mine;
-    mine.cluster = core_.wanted().cluster;
-    mine.self = made_as_;
-    mine.expected = link_->id();
-    mine.dial = dial;
-    mine.seen = seen;
-    out_.append(preamble);
-    append_frame(out_, frame_type::hello, 0, encode(mine));
-    flush();
+    if (phase_ == phase::greeting) {
+        greet();
+        flush();
+    }
 }
 
-void connection::open(member_id peer_id) {
-    peer_id_ = peer_id;
+void connection::open(const hello& theirs) {
+    peer_id_ = theirs.self;
+    peer_life_ = theirs.life;
+    peer_name_ = theirs.name;
+    hello_bytes_ = {};
+    awaited_proof_ = {};
     phase_ = phase::open;
     if (std::exchange(counted_handshake_, false)) {
         core_.end_handshake(address_);
@@ -123,11 +124,22 @@ void connection::close(const error& why) {
     if (was == phase::open) {
         core_.tally.connections.fetch_sub(1, std::memory_order_relaxed);
     }
+    std::vector<posted> open_ended{unconfirmed_.begin(), unconfirmed_.end()};
+    unconfirmed_.clear();
+    const auto peer_link_then = link_;
     if (const auto link = std::exchange(link_, nullptr)) {
         link->closed(*this);
         if (dialled_ && was != phase::open) {
             link->dial_failed(dial_, why, false);
         }
+    }
+    if (was == phase::open) {
+        // Not from inside this call: it may stand inside whatever hears of it.
+        const peer who{peer_id_, peer_link_then ? peer_link_then->address() : ""};
+        loop_->post([core = core_.shared_from_this(), who, ended = std::move(open_ended), why] {
+            core->tell_unconfirmed(who, ended);
+            core->tell_lost(who.id, why);
+        });
     }
     const error lost{core_.has_stopped() ? errc::closed : errc::outcome_unknown,
                      "the request had left when its connection ended: " + why.text};
@@ -151,15 +163,7 @@ void connection::broken(std::string_view why) {
 
 void connection::identity_changed() {
     if (phase_ == phase::waiting) {
-        made_as_ = core_.self();
-        phase_ = phase::greeting;
-        const auto keep = shared_from_this();
-        judge(greeting_);
-        flush();
-        if (phase_ == phase::open) {
-            take_frames();
-            read();
-        }
+        go_on();
     } else if (made_as_ != core_.self()) {
         close({errc::unavailable, "this member has begun a new life"});
     }
@@ -218,7 +222,7 @@ void connection::take_frames() {
     batch_time_ = loop_->now();
     in_batch_ = true;
     std::uint64_t count = 0;
-    while (phase_ == phase::greeting || phase_ == phase::open) {
+    while (phase_ == phase::greeting || phase_ == phase::proving || phase_ == phase::open) {
         const std::string_view input{in_.data() + begin_, end_ - begin_};
         if (!preamble_taken_) {
             if (!take_preamble(input)) {
@@ -243,6 +247,10 @@ void connection::take_frames() {
         wanted_ = header_size;
         ++count;
         take(one);
+    }
+    if (taken_ > 0 && phase_ == phase::open) {
+        append_frame(out_, frame_type::confirm, std::exchange(taken_, 0), {});
+        ++frames_out_;
     }
     in_batch_ = false;
     core_.tally.frames_in.fetch_add(count, std::memory_order_relaxed);
@@ -277,10 +285,10 @@ bool connection::take_preamble(std::string_view input) {
 }
 
 void connection::take(const frame& one) {
-    if (phase_ == phase::greeting) {
-        take_greeting(one);
-    } else {
+    if (phase_ == phase::open) {
         take_open(one);
+    } else {
+        take_greeting(one);
     }
 }
 
@@ -307,18 +315,33 @@ void connection::take_open(const frame& one) {
         }
         case frame_type::heartbeat:
             return;
+        case frame_type::confirm:
+            take_confirm(one.id);
+            return;
         default:
             break;
+    }
+    if (static_cast<std::uint8_t>(one.type) >= first_free_type) {
+        ++taken_;
     }
     const auto& known = core_.wanted().frames;
     const auto handler = known.find(static_cast<std::uint8_t>(one.type));
     if (handler != known.end()) {
         if (!core_.has_stopped()) {
-            handler->second({peer_id_, one.id, one.body});
+            handler->second({peer_id_, peer_life_, peer_name_, one.id, one.body});
         }
     } else if ((one.flags & flag_optional) == 0) {
         broken("a frame of unknown type");
     }
+}
+
+void connection::take_confirm(std::uint64_t count) {
+    if (count > unconfirmed_.size()) {
+        broken("it confirms more than was sent");
+        return;
+    }
+    unconfirmed_.erase(unconfirmed_.begin(),
+                       unconfirmed_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 void connection::take_request(const frame& one) {
@@ -340,7 +363,12 @@ void connection::take_request(const frame& one) {
         answering.fail({errc::timed_out, "the deadline had passed when the request arrived"});
         return;
     }
-    core_.handle({peer_id_, one.body.substr(4), batch_time_ + left, std::move(answering)});
+    core_.handle({peer_id_,
+                  peer_life_,
+                  peer_name_,
+                  one.body.substr(4),
+                  batch_time_ + left,
+                  std::move(answering)});
 }
 
 // --- Writing -----------------------------------------------------------------------------------
@@ -362,19 +390,29 @@ void connection::send_request(std::string_view body, instant deadline, reply_fn 
 }
 
 void connection::send_frame(frame_type type, std::uint64_t id, std::string_view body) {
+    const auto number = static_cast<std::uint8_t>(type);
     if (phase_ != phase::open) {
+        if (number >= first_free_type) {
+            core_.tell_unconfirmed({peer_id_, {}}, {note_of(number, body)});
+        }
         return;
+    }
+    if (number >= first_free_type) {
+        unconfirmed_.push_back(note_of(number, body));
     }
     append_frame(out_, type, id, body);
     ++frames_out_;
     flush_later();
 }
 
-void connection::send_frames(std::string& frames, std::uint64_t count) {
+void connection::send_frames(std::string& frames, std::uint64_t count, std::vector<posted>& kept) {
     if (phase_ != phase::open) {
         frames.clear();
+        core_.tell_unconfirmed({peer_id_, {}}, std::exchange(kept, {}));
         return;
     }
+    unconfirmed_.insert(unconfirmed_.end(), kept.begin(), kept.end());
+    kept.clear();
     if (out_.empty()) {
         out_.swap(frames);
     } else {
@@ -464,7 +502,8 @@ void connection::take_answers() {
         taken.swap(answers_);
     }
     if (phase_ == phase::open) {
-        send_frames(taken, 1);
+        std::vector<posted> none;
+        send_frames(taken, 1, none);
         flush();
     }
 }

@@ -15,8 +15,10 @@
 
 #include <atomic>
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,13 +42,14 @@ public:
 
     void send_request(std::string_view body, instant deadline, reply_fn done);
     void send_frame(frame_type type, std::uint64_t id, std::string_view body);
-    /// Whole frames, `count` of them; `frames` is left empty.
-    void send_frames(std::string& frames, std::uint64_t count);
+    /// Whole frames, `count` of them; `frames` and `kept` are left empty. `kept` is what to keep of
+    /// those of free types.
+    void send_frames(std::string& frames, std::uint64_t count, std::vector<posted>& kept);
 
     /// Any thread. `body` is of a reply or failure to request `id`.
     void answer(std::uint64_t id, frame_type type, std::string_view body);
 
-    /// The node has another id than when this connection was made, or has its first one.
+    /// The node has another id than when this connection was made, or has its first one, or a key.
     void identity_changed();
 
     /// Ends it; requests that wait end with `outcome_unknown`, or `closed` when the node stops.
@@ -63,7 +66,8 @@ public:
     }
 
 private:
-    enum class phase : std::uint8_t { greeting, waiting, open, leaving, closed };
+    /// waiting: for this node's id, or for the key. proving: what follows a challenge.
+    enum class phase : std::uint8_t { greeting, waiting, proving, open, leaving, closed };
 
     void begin();
     void read();
@@ -73,13 +77,31 @@ private:
     void take(const frame& one);
     void take_open(const frame& one);
     void take_request(const frame& one);
+
+    // The handshake: greeting.cpp.
+    [[nodiscard]] bool can_greet() const;
+    void go_on();
+    void say(frame_type type, std::string_view body);
+    [[nodiscard]] hello own_hello() const;
+    void make_provable(hello& mine) const;
+    void greet();
     void take_greeting(const frame& one);
-    void judge(const hello& theirs);
-    void judge_answer(const hello& theirs);
+    void judge();
+    void challenge();
+    void take_proof(const frame& one);
+    void admit();
+    void take_answer(const frame& one);
+    void take_refusal(const frame& one);
+    void take_challenge(const frame& one);
+    [[nodiscard]] bool is_whom_it_dialled(const hello& theirs);
+    void connected(const hello& theirs);
     [[nodiscard]] const char* mismatch(const hello& theirs) const;
     void refuse(errc code, std::string text, bool duplicate = false);
-    void open(member_id peer_id);
+    void distrust(std::string_view why);
+
+    void open(const hello& theirs);
     void broken(std::string_view why);
+    void take_confirm(std::uint64_t count);
 
     void flush();
     void flush_later();
@@ -102,12 +124,17 @@ private:
     phase phase_ = phase::greeting;
     bool dialled_ = false;
     bool preamble_taken_ = false;
+    bool preamble_said_ = false;
     bool counted_handshake_ = false;
     std::uint64_t dial_ = 0;
+    std::uint64_t seen_ = 0;
     std::shared_ptr<peer_link> link_;  ///< Until it is closed; none for clients.
     member_id made_as_;
     member_id peer_id_;
-    hello greeting_;  ///< The other side's, while it waits for this node's id.
+    std::optional<std::string> key_;  ///< As it was when this side greeted.
+    hello greeting_;                  ///< The other side's.
+    std::string hello_bytes_;         ///< The dialler's, as it was sent.
+    std::string awaited_proof_;       ///< The dialler's, on the other side.
 
     std::vector<char> in_;
     std::size_t begin_ = 0;  ///< What has been read and not used: [begin_, end_) of in_.
@@ -121,6 +148,10 @@ private:
     bool writing_ = false;
     bool flush_posted_ = false;
     std::uint64_t frames_out_ = 0;
+    std::deque<posted> unconfirmed_;  ///< Frames of free types, oldest first.
+    std::uint64_t taken_ = 0;         ///< Frames of free types taken and not confirmed yet.
+    std::string peer_name_;
+    member_id peer_life_;
     std::atomic<std::size_t> backlog_{0};
 
     reply_slots pending_;

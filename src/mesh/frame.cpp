@@ -61,6 +61,15 @@ void append_frame(std::string& out,
     });
 }
 
+posted note_of(std::uint8_t type, std::string_view body) noexcept {
+    posted one{.type = type, .note = {}};
+    const std::string_view start = body.substr(0, one.note.size());
+    if (!start.empty()) {
+        std::memcpy(one.note.data(), start.data(), start.size());
+    }
+    return one;
+}
+
 parse_outcome parse_frame(std::string_view input, std::size_t max_body, frame& into) {
     if (input.size() < header_size) {
         // What is wrong already need not wait for the rest.

@@ -11,6 +11,7 @@
 #include "muster/error.hpp"
 #include "muster/ids.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -30,12 +31,13 @@ inline constexpr std::size_t max_greeting = 4096;
 enum class frame_type : std::uint8_t {
     hello = 1,
     refusal = 2,    ///< Instead of a hello, then the connection ends.
-    challenge = 3,  ///< Kept for authentication.
-    proof = 4,      ///< Kept for authentication.
+    challenge = 3,  ///< Answers a hello where the dialler has to prove that it knows the key.
+    proof = 4,      ///< Answers a challenge; the body is the proof (proof.hpp).
     heartbeat = 5,
     request = 6,  ///< Body: remaining time in microseconds (4 bytes), then the request.
     reply = 7,    ///< `id` is the request's.
     failure = 8,  ///< The same, and the body is a `failure_note`.
+    confirm = 9,  ///< So many more frames of free types, `id`, have been taken.
 };
 inline constexpr std::uint8_t first_free_type = 64;
 
@@ -57,6 +59,13 @@ void append_frame(std::string& out,
                   std::string_view lead = {},
                   std::uint8_t flags = 0);
 
+/// What its sender keeps of a frame of a free type until it is confirmed.
+struct posted {
+    std::uint8_t type = 0;
+    std::array<char, 32> note{};
+};
+[[nodiscard]] posted note_of(std::uint8_t type, std::string_view body) noexcept;
+
 enum class parsed : std::uint8_t { whole, partial, broken };
 
 struct parse_outcome {
@@ -68,11 +77,14 @@ struct parse_outcome {
 /// Reads the frame at the start of `input`. `into.body` points into `input`.
 [[nodiscard]] parse_outcome parse_frame(std::string_view input, std::size_t max_body, frame& into);
 
+/// Of `hello::features`: its sender has the cluster's key, and connects to nobody without it.
+inline constexpr std::uint64_t feature_authentication = 1;
+
 /// Body of `hello`. Sent by the dialling side first, then by the other.
 struct hello {
     std::uint32_t least_version = 1;  ///< Of the protocol spoken in frames.
     std::uint32_t version = 1;
-    std::uint64_t features = 0;  ///< Bit 0 is kept for authentication.
+    std::uint64_t features = 0;
     std::string cluster;
     member_id self;          ///< empty: a client
     member_id expected;      ///< Whom the dialler wants; empty: whoever is there.
@@ -80,7 +92,15 @@ struct hello {
     /// The newest connection dialled by the other side that the dialler has had: one it had, and
     /// dials in spite of, it has lost.
     std::uint64_t seen = 0;
-    std::string nonce;  ///< Kept for authentication.
+    std::string nonce;  ///< New for each connection; empty without authentication.
+    member_id life;     ///< Of the program that greets; empty where it does not say.
+    std::string name;   ///< Its member's.
+};
+
+/// Body of `challenge`.
+struct challenge_note {
+    std::string greeting;  ///< Its sender's hello, encoded: the proofs are made of its bytes.
+    std::string proof;     ///< Its sender's.
 };
 
 /// Body of `refusal`.

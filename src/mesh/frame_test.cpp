@@ -94,6 +94,8 @@ TEST(frame, row_109_a_hello_of_a_newer_version_can_be_read) {
         member_id self{1, 2}, expected;
         std::uint64_t dial = 4, seen = 5;
         std::string nonce = "n";
+        member_id life{3, 4};
+        std::string name = "ann";
         std::string invented = "later";
     };
     const auto read = decode<hello>(encode(newer{}));

@@ -18,6 +18,7 @@ public:
 
     [[nodiscard]] runtime::endpoint local() const override { return core_->local(); }
     void become(member_id id) override { core_->become(id); }
+    void set_key(std::string key) override { core_->set_key(std::move(key)); }
     void request(const peer& to,
                  std::string body,
                  instant deadline,
@@ -29,6 +30,10 @@ public:
                                     std::uint64_t id,
                                     std::string_view body) override {
         return core_->post(to, type, id, body);
+    }
+
+    [[nodiscard]] std::size_t waiting_for(const peer& to) const override {
+        return core_->waiting_for(to);
     }
 
     [[nodiscard]] counters count() const override {

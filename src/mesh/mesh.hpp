@@ -11,11 +11,13 @@
 #include "base/instant.hpp"
 #include "runtime/loop.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,16 +32,26 @@ struct peer {
     friend bool operator==(const peer&, const peer&) = default;
 };
 
-/// A frame of a type of one's own (settings::frames): one way, unacknowledged. Frames to one peer
-/// from one thread arrive in order and once, or, where the connection broke, not at all.
+/// The start of the body of a posted frame, zeros where that is shorter: enough for its sender to
+/// know what it was when it is not confirmed.
+using frame_note = std::array<char, 32>;
+
+/// A frame of a type of one's own (settings::frames): one way. Frames to one peer from one thread
+/// arrive in order and once, or, where the connection broke, not at all.
 struct arrival {
-    member_id from;  ///< empty for a client
+    member_id from;         ///< empty for a client
+    member_id life;         ///< as `settings::life` of the other side
+    std::string_view name;  ///< as `settings::name` of the other side; lives during the call only
     std::uint64_t id = 0;
     std::string_view body;  ///< lives during the call only
 };
 
 struct settings {
     std::string cluster;
+    /// The cluster's key: connections come about only with those who know it too. Empty: it is told
+    /// later, by `set_key`, and until then handshakes wait within their deadline, on both sides.
+    /// Nothing: nobody is authenticated.
+    std::optional<std::string> key{};
     runtime::endpoint listen{"127.0.0.1", 0};
     bool accept = true;                  ///< false: a client, which only dials
     std::size_t max_frame = 16U << 20U;  ///< bytes; longer ones are refused before allocation
@@ -52,6 +64,15 @@ struct settings {
     /// By frame type, 64 to 255; run on the worker that read the frame. A peer that sends a type
     /// not named here is hung up on, unless the frame says that it may be passed over.
     std::map<std::uint8_t, std::function<void(const arrival&)>> frames{};
+    /// What tells this run of the program from all others, whatever sessions it has: the other side
+    /// learns it, and the name, with the greeting.
+    member_id life{};
+    std::string name{};
+    /// A posted frame was not confirmed before its connection ended, or was never sent. It may have
+    /// arrived. On a worker.
+    std::function<void(const peer& to, std::uint8_t type, const frame_note& note)> unconfirmed{};
+    /// The connection with that peer has ended, or could not be made. On a worker.
+    std::function<void(const member_id& id, const error& why)> lost{};
 };
 
 /// Answers one request, once, from any thread; dropped unanswered it answers `handler_failed`.
@@ -75,6 +96,8 @@ private:
 /// A request of another member, as it was read: on the worker that owns the connection.
 struct incoming {
     member_id from;         ///< empty for a client
+    member_id life;         ///< as `settings::life` of the other side
+    std::string_view name;  ///< as `settings::name` of the other side; lives during the call only
     std::string_view body;  ///< lives during the call only
     instant deadline;       ///< of the asker, on this machine's clock
     responder answer;
@@ -117,12 +140,17 @@ public:
     /// first call incoming handshakes wait within their deadline.
     virtual void become(member_id id) = 0;
 
+    /// From now on connections come about only with those who know `key`, which is not empty. Those
+    /// that are there stay.
+    virtual void set_key(std::string key) = 0;
+
     /// Sends `body` and calls `done` exactly once, by `deadline` (plus a turn of the loop).
     /// A request to oneself is delivered without a connection.
     /// Errors: unavailable (could not connect; nothing was sent), timed_out (not sent by the
     /// deadline), outcome_unknown (sent, no answer), gone (another incarnation answers there),
-    /// overloaded (queue full), incompatible (version, cluster), invalid_argument (too long),
-    /// closed; or whatever the other side failed it with.
+    /// overloaded (queue full), incompatible (version, cluster), not_authorized (one side does not
+    /// know the other's key; nothing was sent), invalid_argument (too long), closed; or whatever
+    /// the other side failed it with.
     virtual void request(const peer& to,
                          std::string body,
                          instant deadline,
@@ -130,11 +158,15 @@ public:
 
     /// Sends a frame of a type of one's own, at most once. On the worker that has the connection
     /// it goes straight into the outgoing buffer; from elsewhere it costs one wake for a batch.
-    /// Errors: overloaded, invalid_argument (too long), closed; what goes wrong later is not told.
+    /// Errors: overloaded, invalid_argument (too long), closed; what goes wrong later is told to
+    /// `settings::unconfirmed`.
     [[nodiscard]] virtual result<void> post(const peer& to,
                                             std::uint8_t type,
                                             std::uint64_t id,
                                             std::string_view body) = 0;
+
+    /// Bytes that wait to be sent to that peer.
+    [[nodiscard]] virtual std::size_t waiting_for(const peer& to) const = 0;
 
     [[nodiscard]] virtual counters count() const = 0;
 

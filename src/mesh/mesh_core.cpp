@@ -11,7 +11,7 @@ namespace muster::mesh {
 mesh_core::mesh_core(std::vector<std::shared_ptr<runtime::loop>> loops,
                      settings wanted,
                      mesh::on_request handler)
-    : settings_{std::move(wanted)}, handler_{std::move(handler)} {
+    : settings_{std::move(wanted)}, handler_{std::move(handler)}, key_{settings_.key} {
     for (std::shared_ptr<runtime::loop>& loop : loops) {
         workers_.push_back(std::make_unique<worker>());
         workers_.back()->home = std::move(loop);
@@ -33,6 +33,25 @@ void mesh_core::become(member_id id) {
         }
         self_ = id;
     }
+    tell_connections();
+}
+
+std::optional<std::string> mesh_core::key() const {
+    const std::shared_lock lock{directory_mutex_};
+    return key_;
+}
+
+void mesh_core::set_key(std::string key) {
+    MUSTER_ASSERT(!key.empty(), "an empty key would be one that everybody knows");
+    {
+        const std::unique_lock lock{directory_mutex_};
+        key_ = std::move(key);
+    }
+    tell_connections();
+}
+
+/// Those that wait for an id, or for the key, go on.
+void mesh_core::tell_connections() {
     for (const auto& one : workers_) {
         one->home->post([self = shared_from_this(), at = one.get()] {
             const auto copies = at->connections;  // Each may remove itself.
@@ -153,6 +172,30 @@ result<void> mesh_core::post(const peer& to,
     return fail(errc::closed, "this node is leaving; nothing was sent");
 }
 
+std::size_t mesh_core::waiting_for(const peer& to) const {
+    std::shared_ptr<peer_link> link;
+    {
+        const std::shared_lock lock{directory_mutex_};
+        const auto found = links_.find(to.id);
+        link = found == links_.end() ? nullptr : found->second;
+    }
+    return link == nullptr ? 0 : link->backlog();
+}
+
+void mesh_core::tell_unconfirmed(const peer& to, const std::vector<posted>& frames) const {
+    if (settings_.unconfirmed && !stopped_) {
+        for (const posted& one : frames) {
+            settings_.unconfirmed(to, one.type, one.note);
+        }
+    }
+}
+
+void mesh_core::tell_lost(const member_id& id, const error& why) const {
+    if (settings_.lost && !stopped_ && !id.empty()) {
+        settings_.lost(id, why);
+    }
+}
+
 // --- Requests of the node to itself ------------------------------------------------------------
 
 void mesh_core::request_own(std::string body, instant deadline, reply_fn done) {
@@ -184,7 +227,12 @@ void mesh_core::run_own(std::size_t at, std::string body, instant deadline, repl
     if (deadline < before) {
         here.own_timer->set(deadline, [this, at] { expire_own(at); });
     }
-    handle({self(), body, deadline, responder{responder::impl::own(weak_from_this(), at, id)}});
+    handle({self(),
+            settings_.life,
+            settings_.name,
+            body,
+            deadline,
+            responder{responder::impl::own(weak_from_this(), at, id)}});
 }
 
 void mesh_core::answer_own(std::size_t at, std::uint64_t id, result<std::string> answer) {

@@ -17,7 +17,9 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -42,17 +44,21 @@ public:
     [[nodiscard]] runtime::endpoint local() const;
 
     void become(member_id id);
+    void set_key(std::string key);
     void request(const peer& to, std::string body, instant deadline, reply_fn done);
     [[nodiscard]] result<void> post(const peer& to,
                                     std::uint8_t type,
                                     std::uint64_t id,
                                     std::string_view body);
+    [[nodiscard]] std::size_t waiting_for(const peer& to) const;
     void stop(task_fn done);
 
     // --- For connections and links -------------------------------------------------------------
 
     [[nodiscard]] const settings& wanted() const noexcept { return settings_; }
     [[nodiscard]] member_id self() const;
+    /// Nothing: nobody is authenticated. Empty: it is not known yet.
+    [[nodiscard]] std::optional<std::string> key() const;
     [[nodiscard]] bool has_stopped() const noexcept { return stopped_.load(); }
     [[nodiscard]] bool is_client() const noexcept { return !settings_.accept; }
     /// None once the node stops.
@@ -60,6 +66,9 @@ public:
     [[nodiscard]] worker& worker_at(std::size_t index) { return *workers_[index]; }
     [[nodiscard]] std::uint64_t next_dial() { return next_dial_.fetch_add(1) + 1; }
     void handle(incoming request) { handler_(std::move(request)); }
+    /// Without a lock held.
+    void tell_unconfirmed(const peer& to, const std::vector<posted>& frames) const;
+    void tell_lost(const member_id& id, const error& why) const;
     void answer_own(std::size_t at, std::uint64_t id, result<std::string> answer);
 
     /// False when that address has too many handshakes under way.
@@ -73,6 +82,7 @@ public:
     tallies tally;
 
 private:
+    void tell_connections();
     void accepted(std::unique_ptr<runtime::stream> stream);
     [[nodiscard]] std::size_t current_worker();
     void request_own(std::string body, instant deadline, reply_fn done);
@@ -93,6 +103,7 @@ private:
 
     mutable std::shared_mutex directory_mutex_;
     member_id self_;                                                   // guarded by it
+    std::optional<std::string> key_;                                   // guarded by it
     std::unordered_map<member_id, std::shared_ptr<peer_link>> links_;  // guarded by it
     std::map<std::string, std::shared_ptr<peer_link>> by_address_;     // peers without an id; same
     std::size_t sweep_at_ = 1024;                                      // guarded by it

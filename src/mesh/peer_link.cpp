@@ -105,7 +105,7 @@ result<bool> peer_link::post(std::uint8_t type, std::uint64_t id, std::string_vi
             return true;
         }
         append_frame(frames_, static_cast<frame_type>(type), id, body);
-        ++frame_count_;
+        kept_.push_back(note_of(type, body));
         wake(*core);
         return true;
     }
@@ -148,21 +148,25 @@ void peer_link::pump(const std::shared_ptr<mesh_core>& core) {
     }
     std::string frames;
     std::vector<waiting> taken;
+    std::vector<posted> kept;
     frames.swap(frames_);
     taken.swap(waiting_);
-    const std::uint64_t count = std::exchange(frame_count_, 0);
+    kept.swap(kept_);
     queued_ = 0;
     first_deadline_ = never;
     lock.unlock();
 
     const instant now = loop->now();
-    if (count > 0) {
-        connected->send_frames(frames, count);
+    if (!kept.empty()) {
+        connected->send_frames(frames, kept.size(), kept);
         // The room goes round, link to connection to network and back: fresh memory for each batch
         // costs more than its frames.
         lock.lock();
         if (frames_.capacity() < frames.capacity() && frames_.empty()) {
             frames_.swap(frames);
+        }
+        if (kept_.capacity() < kept.capacity() && kept_.empty()) {
+            kept_.swap(kept);
         }
         lock.unlock();
     }
@@ -209,11 +213,11 @@ void peer_link::pump_closed(const std::shared_ptr<mesh_core>& core,
             }
         });
     }
-    for (waiting& one : expired) {
-        if (one.done) {
-            one.done(fail(errc::timed_out,
-                          "no connection to " + address() + " by the deadline; nothing was sent"));
-        }
+    if (!expired.empty()) {
+        end(*core,
+            std::move(expired),
+            {errc::timed_out,
+             "no connection to " + address() + " by the deadline; nothing was sent"});
     }
     if (start) {
         dial(core);
@@ -355,11 +359,27 @@ void peer_link::dial_failed(std::uint64_t dial, const error& why, bool duplicate
         }
     }
     attempt_ = nullptr;
+    end(*core, std::move(ended), why);
+    if (!duplicate) {
+        core->tell_lost(id_, why);
+    }
+}
+
+void peer_link::end(mesh_core& core, std::vector<waiting> ended, const error& why) {
+    std::vector<posted> unsent;
     for (waiting& one : ended) {
         if (one.done) {
             one.done(std::unexpected{why});
+        } else {
+            unsent.push_back(note_of(static_cast<std::uint8_t>(one.type), one.body));
         }
     }
+    core.tell_unconfirmed({id_, address()}, unsent);
+}
+
+std::size_t peer_link::backlog() const {
+    const std::lock_guard lock{mutex_};
+    return queued_ + frames_.size() + (current_ != nullptr ? current_->backlog() : 0);
 }
 
 // --- Which connection stays --------------------------------------------------------------------
@@ -417,18 +437,22 @@ void peer_link::abandon_dial(std::uint64_t dial) {
 
 void peer_link::closed(const connection& which) {
     const auto core = core_.lock();
-    const std::lock_guard lock{mutex_};
-    if (core == nullptr || current_.get() != &which) {
-        return;
+    std::vector<posted> unsent;
+    {
+        const std::lock_guard lock{mutex_};
+        if (core == nullptr || current_.get() != &which) {
+            return;
+        }
+        current_ = nullptr;
+        phase_ = phase::idle;
+        not_before_ = which.home()->now() + first_pause;
+        frames_.clear();  // Their order to what was lost with the connection could not be kept.
+        unsent.swap(kept_);
+        if (!waiting_.empty()) {
+            wake(*core);
+        }
     }
-    current_ = nullptr;
-    phase_ = phase::idle;
-    not_before_ = which.home()->now() + first_pause;
-    frames_.clear();  // Their order to what was lost with the connection could not be kept.
-    frame_count_ = 0;
-    if (!waiting_.empty()) {
-        wake(*core);
-    }
+    core->tell_unconfirmed({id_, address()}, unsent);
 }
 
 // --- Ends --------------------------------------------------------------------------------------

@@ -58,6 +58,8 @@ public:
     /// Home: lets go of timers and attempts.
     void release();
     [[nodiscard]] std::size_t home() const noexcept { return home_; }
+    /// Bytes that wait to be sent.
+    [[nodiscard]] std::size_t backlog() const;
 
 private:
     enum class phase : std::uint8_t { idle, dialing, open, retired };
@@ -75,6 +77,8 @@ private:
     void pump(const std::shared_ptr<mesh_core>& core);
     void pump_closed(const std::shared_ptr<mesh_core>& core, std::unique_lock<std::mutex> lock);
     [[nodiscard]] std::vector<waiting> take_expired(instant now);
+    /// Ends what was never sent.
+    void end(mesh_core& core, std::vector<waiting> ended, const error& why);
     void dial(const std::shared_ptr<mesh_core>& core);
     void connect_next(const std::shared_ptr<mesh_core>& core);
     void start_greeting(const std::shared_ptr<mesh_core>& core,
@@ -91,8 +95,8 @@ private:
     std::string address_;
     std::shared_ptr<connection> current_;
     std::vector<waiting> waiting_;
-    std::string frames_;  ///< Whole one-way frames for the open connection.
-    std::uint64_t frame_count_ = 0;
+    std::string frames_;              ///< Whole one-way frames for the open connection.
+    std::vector<posted> kept_;        ///< Of `frames_`, one for each.
     std::size_t queued_ = 0;          ///< Bytes in `waiting_`.
     instant first_deadline_ = never;  ///< Of `waiting_`.
     bool wake_posted_ = false;

@@ -25,6 +25,7 @@ public:
 
     [[nodiscard]] runtime::endpoint local() const override { return {}; }
     void become(member_id) override {}
+    void set_key(std::string) override {}
     void request(const muster::mesh::peer& to,
                  std::string body,
                  instant,
@@ -44,6 +45,7 @@ public:
                                     std::string_view) override {
         return {};
     }
+    [[nodiscard]] std::size_t waiting_for(const muster::mesh::peer&) const override { return 0; }
     [[nodiscard]] muster::mesh::counters count() const override { return {}; }
     void stop(task_fn) override {}
     void stop() override {}

@@ -181,6 +181,24 @@ std::shared_ptr<detail::resource_core> node::use_core(std::string name) {
     return state_->core->use(std::move(name));
 }
 
+const std::shared_ptr<detail::router>& node::processes() {
+    return state_->core->processes().way();
+}
+
+std::chrono::nanoseconds node::ask_deadline() const {
+    return state_->core->settings().ask_deadline;
+}
+
+void node::add_factory(
+    std::string name,
+    std::function<result<std::move_only_function<process(self)>>(std::string_view)> make) {
+    state_->core->processes().add_factory(name, std::move(make));
+}
+
+pending<pid> node::spawn_there(const member& where, std::string name, std::string arguments) {
+    return state_->core->processes().spawn_on(where.life, std::move(name), std::move(arguments));
+}
+
 void node::run_blocking(std::move_only_function<void()> job) {
     state_->core->run_blocking(std::move(job));
 }

@@ -43,7 +43,8 @@ view public_view(const cluster::view_snapshot& from) {
                                one.described.roles,
                                one.described.version,
                                one.described.metadata,
-                               one.described.started_unix_ms});
+                               one.described.started_unix_ms,
+                               one.described.life});
     }
     return out;
 }
@@ -63,6 +64,7 @@ node_core::node_core(config settings,
       wishes_{std::make_shared<const wish_map>()},
       view_{std::make_shared<const view>()},
       self_{std::make_shared<const member_id>()},
+      lives_{std::make_shared<const life_map>()},
       jobs_{std::make_shared<blocking_jobs>(platform_)} {
     if (name_.empty()) {
         name_ = platform_->host_name() + "-" + std::to_string(platform_->process_number());
@@ -70,6 +72,7 @@ node_core::node_core(config settings,
     }
     log_ = std::make_shared<log_queue>(
         platform_, name_, [this](const log_line& line) { write_log(line); });
+    make_workers();
 }
 
 node_core::~node_core() = default;
@@ -114,7 +117,10 @@ result<void> node_core::start() {
     }
     auto how = start_all();
     if (!how) {
-        stop_loops();
+        if (control_) {
+            control_->stop();
+            control_.reset();
+        }
         started_.store(false);  // With the cause removed it may be tried again.
     }
     return how;
@@ -131,11 +137,6 @@ result<void> node_core::start_all() {
         }
     }
     control_ = platform_->make_loop("muster-control");
-    const unsigned count = settings_.workers == 0 ? platform_->cores() : settings_.workers;
-    const unsigned most = static_cast<unsigned>(resource_host::most_workers);
-    for (unsigned i = 0; i < std::clamp(count, 1U, most); ++i) {
-        workers_.push_back(platform_->make_loop("muster-" + std::to_string(i)));
-    }
     worker_seen_.assign(workers_.size(), platform_->now());
     worker_asked_.assign(workers_.size(), false);
     hooks_ = std::make_shared<hook_queue>(jobs_, control_);
@@ -143,6 +144,7 @@ result<void> node_core::start_all() {
         return listening;
     }
     wanted->self.address = mesh_address();
+    wanted->self.life = processes_->life();
     wanted->log = [weak = weak_from_this()](
                       cluster::log_level level, std::string_view event, const std::string& text) {
         if (const auto self = weak.lock()) {
@@ -174,14 +176,11 @@ void node_core::stop_loops() {
     for (const auto& worker : workers_) {
         worker->stop();
     }
-    if (!running_.load()) {
-        workers_.clear();
-        control_.reset();
-    }
 }
 
 result<void> node_core::start_mesh(const cluster::member_settings& wanted) {
     mesh::settings how;
+    processes_->prepare(how);
     how.cluster = settings_.cluster;
     auto at = listen_address(settings_, wanted.servers);
     if (!at) {
@@ -203,6 +202,7 @@ result<void> node_core::start_mesh(const cluster::member_settings& wanted) {
                         "; choose another address with `listen`");
     }
     mesh_ = std::move(*made);
+    attach_processes();
     return {};
 }
 
@@ -237,6 +237,9 @@ void node_core::shut(std::chrono::milliseconds patience) {
     if (!running_.load()) {
         stopped_.store(true);
         resources_.replace(std::make_shared<const resource_map>());
+        stop_processes();
+        processes_.reset();
+        stop_loops();
         log_->finish();
         return;
     }
@@ -247,6 +250,7 @@ void node_core::shut(std::chrono::milliseconds patience) {
     });
     closed->wait(platform_->now() + patience + 500ms);
     ending_.store(true);
+    stop_processes();
     await_handlers();
     const std::shared_ptr<runtime::gate> quiet = platform_->make_gate();
     on_control([this, quiet] {
@@ -272,7 +276,9 @@ void node_core::shut(std::chrono::milliseconds patience) {
         static_cast<void>(platform_->make_gate()->wait(platform_->now() + last_words));
     }
     stopped_.store(true);
+    processes_->detach();
     mesh_->stop();
+    processes_.reset();
     stop_loops();
     // Where the control loop could not do it any more; the member holds this core.
     health_timer_.reset();
@@ -431,6 +437,9 @@ void node_core::run_blocking(std::move_only_function<void()> job) {
 
 /// A question of another member: on the worker that read it.
 void node_core::asked(mesh::incoming what) {
+    if (processes_->take_request(what)) {
+        return;
+    }
     auto envelope = decode<ask_envelope>(what.body);
     if (!envelope) {
         what.answer.fail(envelope.error());
@@ -469,6 +478,7 @@ void node_core::stepped(cluster::lifecycle from, cluster::lifecycle to) {
 
 void node_core::view_changed(std::shared_ptr<const cluster::view_snapshot> now) {
     view_.replace(std::make_shared<const view>(public_view(*now)));
+    learn_lives(*now);
     for (const auto& [name, host] : *resources_.read()) {
         host->wake_waiting();  // The address of an owner may have been what they lacked.
     }

@@ -15,6 +15,7 @@
 #include "node/machine.hpp"
 #include "node/peer_watch.hpp"
 #include "node/resource_host.hpp"
+#include "process/host.hpp"
 #include "runtime/published.hpp"
 
 #include <atomic>
@@ -52,6 +53,7 @@ public:
     std::shared_ptr<resource_core> serve(std::string name, served how);
     std::shared_ptr<resource_core> use(std::string name);
     void run_blocking(std::move_only_function<void()> job);
+    [[nodiscard]] process_host& processes() { return *processes_; }
 
     [[nodiscard]] const config& settings() const { return settings_; }
     [[nodiscard]] member_state state() const { return state_.load(); }
@@ -100,12 +102,18 @@ private:
     void stuck(const cluster::right::identity& what) override;
 
     using resource_map = std::map<std::string, std::shared_ptr<resource_host>, std::less<>>;
+    /// Members by their life: where they are reached, and what they are called.
+    using life_map = std::map<member_id, std::pair<mesh::peer, std::string>>;
     using wish_map = std::map<std::string, served, std::less<>>;
     using hold_key = std::pair<std::string, fence_token>;
     [[nodiscard]] std::string mesh_address() const;
     result<void> start_all();
     result<void> start_mesh(const cluster::member_settings& wanted);
+    void make_workers();
     void stop_loops();
+    void stop_processes();
+    void attach_processes();
+    void learn_lives(const cluster::view_snapshot& now);
     void write_log(const log_line& line) const;
     void await_handlers();
     void leave_by(instant deadline, callback<result<void>> done);
@@ -128,12 +136,14 @@ private:
     std::string name_;
     std::shared_ptr<runtime::loop> control_;
     std::vector<std::shared_ptr<runtime::loop>> workers_;
+    std::unique_ptr<process_host> processes_;
     std::unique_ptr<mesh::mesh> mesh_;
     std::unique_ptr<cluster::member> member_;  ///< control loop only
     runtime::published<resource_map> resources_;
     runtime::published<wish_map> wishes_;  ///< what `serve` was told, by resource
     runtime::published<view> view_;
     runtime::published<member_id> self_;
+    runtime::published<life_map> lives_;
     std::shared_ptr<blocking_jobs> jobs_;
     std::shared_ptr<hook_queue> hooks_;
     std::shared_ptr<log_queue> log_;

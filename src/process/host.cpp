@@ -78,17 +78,81 @@ process_host::~process_host() {
 
 void process_host::watch(const pid& who,
                          std::move_only_function<void(const pid&, const exit_reason&)> told) {
-    const bool local = core_->is_local(who);
-    core_->signal_to(who, [who, local, told = std::move(told)](process_core* alive) mutable {
+    if (core_->is_far(who)) {
+        core_->far().monitor(core_->next_number(), who, std::move(told));
+        return;
+    }
+    core_->signal_to(who, [who, told = std::move(told)](process_core* alive) mutable {
         if (alive != nullptr) {
             alive->watchers.emplace_back(0, std::move(told));
         } else {
-            told(who, {local ? ending::no_process : ending::unreachable, {}});
+            told(who, {ending::no_process, {}});
         }
     });
 }
 
+void process_host::prepare(mesh::settings& how) {
+    how.life = core_->life();
+    how.name = core_->name_of(core_->life());
+    how.frames[process_detail::far_side::message_frame] = [core = core_](const mesh::arrival& one) {
+        core->far().take_message(one);
+    };
+    how.frames[process_detail::far_side::signal_frame] = [core = core_](const mesh::arrival& one) {
+        core->far().take_signal(one);
+    };
+    how.unconfirmed = [core = core_](
+                          const mesh::peer&, std::uint8_t type, const mesh::frame_note& note) {
+        core->far().unconfirmed(type, note);
+    };
+    how.lost = [core = core_](const member_id& id, const error&) { core->far().lost(id); };
+}
+
+void process_host::attach(mesh::mesh& net,
+                          std::function<std::optional<mesh::peer>(const member_id&)> find,
+                          std::function<std::string(const member_id&)> name) {
+    core_->know_names(std::move(name));
+    core_->far().attach(net, std::move(find));
+}
+
+void process_host::detach() {
+    core_->far().detach();
+}
+
+bool process_host::take_request(mesh::incoming& what) {
+    return core_->far().take_request(what);
+}
+
+void process_host::life_ended(const member_id& life) {
+    core_->far().life_ended(life);
+}
+
+const member_id& process_host::life() const noexcept {
+    return core_->life();
+}
+
+void process_host::add_factory(
+    const std::string& name,
+    std::function<result<std::move_only_function<process(self)>>(std::string_view)> make) {
+    core_->add_factory(name, std::move(make));
+}
+
+pending<pid> process_host::spawn_on(const member_id& life,
+                                    std::string name,
+                                    std::string arguments) {
+    auto [answer, told] = make_pending<pid>();
+    if (life == core_->life()) {
+        told(core_->make(name, arguments));
+    } else {
+        core_->far().spawn(life, std::move(name), std::move(arguments), std::move(told));
+    }
+    return std::move(answer);
+}
+
 void process_host::exit(const pid& who, std::string text) {
+    if (core_->is_far(who)) {
+        core_->far().exit({}, who, {ending::exited, std::move(text)}, false);
+        return;
+    }
     core_->signal_to(who, [text = std::move(text)](process_core* alive) {
         if (alive != nullptr) {
             alive->on_exit_signal({}, {ending::exited, text}, false);
@@ -97,6 +161,10 @@ void process_host::exit(const pid& who, std::string text) {
 }
 
 void process_host::kill(const pid& who) {
+    if (core_->is_far(who)) {
+        core_->far().kill(who);
+        return;
+    }
     core_->signal_to(who, [](process_core* alive) {
         if (alive != nullptr) {
             alive->end({ending::killed, {}});

@@ -8,6 +8,7 @@
 
 #include "base/callback.hpp"
 #include "base/instant.hpp"
+#include "mesh/mesh.hpp"
 #include "process/limits.hpp"
 #include "runtime/loop.hpp"
 
@@ -15,7 +16,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -58,6 +61,9 @@ public:
         return within(default_ask_limit).ask<T>(to, std::forward<Fields>(fields)...);
     }
 
+    /// Where all of it goes through.
+    [[nodiscard]] const std::shared_ptr<detail::router>& way() const noexcept { return router_; }
+
     /// Calls `told` once, with why `who` ended; on the worker of `who`, or on this thread if it is
     /// known to have ended.
     void watch(const pid& who, std::move_only_function<void(const pid&, const exit_reason&)> told);
@@ -67,6 +73,32 @@ public:
     /// Ends all: each `receive` answers `closed`; what has not ended after `grace` is killed. Then
     /// `stopped` is called, on a worker.
     void stop(duration grace, task_fn stopped);
+
+    // --- Other nodes ---------------------------------------------------------------------------
+
+    [[nodiscard]] const member_id& life() const noexcept;
+    /// Names what the mesh is to tell; before it starts.
+    void prepare(mesh::settings& how);
+    /// From here on processes of other lives can be reached: where `find` says, under the member
+    /// names that `name` says. Once; until `detach`, before the mesh ends.
+    void attach(mesh::mesh& net,
+                std::function<std::optional<mesh::peer>(const member_id& life)> find,
+                std::function<std::string(const member_id& life)> name);
+    void detach();
+    /// Whether a request of the mesh was for processes.
+    [[nodiscard]] bool take_request(mesh::incoming& what);
+    /// The cluster says that this life has ended.
+    void life_ended(const member_id& life);
+
+    /// Lets other nodes start what `make` makes of their arguments.
+    void add_factory(
+        const std::string& name,
+        std::function<result<std::move_only_function<process(self)>>(std::string_view)> make);
+    /// Errors: not_found (no such factory there), incompatible (other arguments), unavailable,
+    /// outcome_unknown.
+    [[nodiscard]] pending<pid> spawn_on(const member_id& life,
+                                        std::string name,
+                                        std::string arguments);
 
     /// How many live; how many messages of plain threads were accepted and then lost.
     [[nodiscard]] std::size_t living() const noexcept;

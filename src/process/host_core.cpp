@@ -19,8 +19,7 @@ host_core::host_core(std::shared_ptr<runtime::platform> on,
                      process_limits limits)
     : jobs_done{on->make_gate()},
       platform_{std::move(on)},
-      life_{life},
-      name_{std::move(name)},
+      member_{std::move(name), life},
       limits_{limits} {}
 
 void host_core::add_workers(const std::vector<std::shared_ptr<runtime::loop>>& loops) {
@@ -36,38 +35,83 @@ slot* host_core::find(std::uint32_t index) noexcept {
 }
 
 pid host_core::pid_of(const detail::local_ref& one) const {
-    return one.generation == 0 ? pid{} : pid{life_, name_, one.index, one.generation};
+    return one.generation == 0 ? pid{} : pid{member_.life, member_.name, one.index, one.generation};
 }
 
 result<void> host_core::deliver(const pid& to, detail::parcel_ptr one) {
+    if (is_far(to)) {
+        return far_.deliver(to, std::move(one));
+    }
+    if (to.empty()) {
+        error why{errc::invalid_argument, "a message needs an address: this pid is nobody's"};
+        if (const auto ticket = std::exchange(one->ticket, nullptr)) {
+            ticket->refuse(why);
+        }
+        return std::unexpected{std::move(why)};
+    }
+    return deliver_here({to.index(), to.generation()}, std::move(one));
+}
+
+result<void> host_core::deliver_here(const detail::local_ref& to, detail::parcel_ptr one) {
     const auto refuse = [&](errc code, std::string text) -> result<void> {
         error why{code, std::move(text)};
         if (const auto ticket = std::exchange(one->ticket, nullptr)) {
             ticket->refuse(why);
         }
+        if (one->type == &far_type) {
+            auto& far = static_cast<far_parcel&>(*one);
+            if (auto answer = std::exchange(far.answer, nullptr)) {
+                answer(std::unexpected{why});
+            }
+        }
         return std::unexpected{std::move(why)};
     };
-    if (to.empty()) {
-        return refuse(errc::invalid_argument, "a message needs an address: this pid is nobody's");
-    }
-    if (!is_local(to)) {
-        return refuse(errc::unavailable, "there is no way to " + to.text() + " from here");
-    }
-    slot* const place = find(to.index());
-    if (place == nullptr || !place->houses(to.generation())) {
-        return refuse(errc::gone, to.text() + " has ended");
+    slot* const place = find(to.index);
+    if (place == nullptr || !place->houses(to.generation)) {
+        return refuse(errc::gone, pid_of(to).text() + " has ended");
     }
     std::uint64_t load = place->load.load(std::memory_order_relaxed);
     do {
         if ((load >> 32U) >= limits_.mailbox_messages ||
             (load & 0xffff'ffffU) + one->weight > limits_.mailbox_bytes) {
-            return refuse(errc::overloaded, "the mailbox of " + to.text() + " is full");
+            return refuse(errc::overloaded, "the mailbox of " + pid_of(to).text() + " is full");
         }
     } while (!place->load.compare_exchange_weak(
         load, load + one_message + one->weight, std::memory_order_relaxed));
-    one->generation = to.generation();
-    worker_of(to.index()).put(*place, std::move(one));
+    one->generation = to.generation;
+    worker_of(to.index).put(*place, std::move(one));
     return {};
+}
+
+void host_core::set_sender(detail::parcel& one, const pid& from) const {
+    if (is_far(from)) {
+        one.far_from = std::make_unique<pid>(from);
+    } else {
+        one.from = {from.index(), from.generation()};
+    }
+}
+
+std::string host_core::name_of(const member_id& life) const {
+    return life == member_.life ? member_.name : names_ ? names_(life) : std::string{};
+}
+
+void host_core::add_factory(const std::string& name, factory make) {
+    factories_.change([&](auto& all) { all.insert_or_assign(name, std::move(make)); });
+}
+
+result<pid> host_core::make(const std::string& name, std::string_view arguments) {
+    const auto known = factories_.read();
+    const auto found = known->find(name);
+    if (found == known->end()) {
+        return fail(errc::not_found,
+                    member_.name + " has no factory '" + name +
+                        "': it must name it with factory() before it can start one");
+    }
+    auto body = found->second(arguments);
+    if (!body) {
+        return std::unexpected{body.error()};
+    }
+    return spawn(std::move(*body));
 }
 
 pid host_core::spawn(std::move_only_function<process(self)> body) {
@@ -80,7 +124,7 @@ pid host_core::spawn(std::move_only_function<process(self)> body) {
         living.fetch_sub(1, std::memory_order_acq_rel);
         tell_if_stopped();
         // The address of a process that has ended: whoever monitors it hears so.
-        return pid{life_, name_, 0xffff'ffffU, 1};
+        return pid{member_.life, member_.name, 0xffff'ffffU, 1};
     }
     const detail::local_ref ref{place->index,
                                 slot::generation_of(place->life.load(std::memory_order_relaxed))};
@@ -100,7 +144,7 @@ void host_core::signal_to(const pid& to, signal::action act) {
     if (is_local(to)) {
         signal_to(detail::local_ref{to.index(), to.generation()}, std::move(act));
     } else {
-        act(nullptr);
+        act(nullptr);  // Nobody's: `far_side` has those of others.
     }
 }
 

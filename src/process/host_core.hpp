@@ -6,13 +6,17 @@
 #include "muster/process.hpp"
 
 #include "base/callback.hpp"
+#include "process/far_side.hpp"
 #include "process/limits.hpp"
 #include "process/process_core.hpp"
 #include "process/worker.hpp"
 #include "runtime/loop.hpp"
+#include "runtime/published.hpp"
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,6 +35,9 @@ public:
     void add_workers(const std::vector<std::shared_ptr<runtime::loop>>& loops);
 
     result<void> deliver(const pid& to, detail::parcel_ptr one) override;
+    /// To a process of this node.
+    result<void> deliver_here(const detail::local_ref& to, detail::parcel_ptr one);
+    void set_sender(detail::parcel& one, const pid& from) const override;
     pid spawn(std::move_only_function<process(self)> body) override;
     detail::alarm arm(std::chrono::nanoseconds after,
                       std::move_only_function<void()> fire) override;
@@ -42,7 +49,23 @@ public:
     /// Accepted, and lost since.
     void count_lost(const detail::local_ref& sender, const pid& to, std::uint64_t count);
 
-    [[nodiscard]] bool is_local(const pid& one) const noexcept { return one.life() == life_; }
+    /// What starts processes for other nodes, by name: with its arguments as bytes.
+    using factory = std::function<result<std::move_only_function<process(self)>>(std::string_view)>;
+    void add_factory(const std::string& name, factory make);
+    [[nodiscard]] result<pid> make(const std::string& name, std::string_view arguments);
+
+    [[nodiscard]] far_side& far() noexcept { return far_; }
+    [[nodiscard]] const member_id& life() const noexcept { return member_.life; }
+    [[nodiscard]] const home_member& member() const noexcept { return member_; }
+    /// The name of the member of that life, as far as it is known here.
+    [[nodiscard]] std::string name_of(const member_id& life) const;
+    void know_names(std::function<std::string(const member_id&)> how) { names_ = std::move(how); }
+    [[nodiscard]] bool is_local(const pid& one) const noexcept {
+        return one.life() == member_.life;
+    }
+    [[nodiscard]] bool is_far(const pid& one) const noexcept {
+        return one.life() != member_.life && !one.empty();
+    }
     [[nodiscard]] pid pid_of(const detail::local_ref& one) const;
     [[nodiscard]] const process_limits& limits() const noexcept { return limits_; }
     [[nodiscard]] runtime::platform& platform() const noexcept { return *platform_; }
@@ -76,9 +99,12 @@ private:
     [[nodiscard]] slot* find(std::uint32_t index) noexcept;
 
     const std::shared_ptr<runtime::platform> platform_;
-    const member_id life_;
-    const std::string name_;
+    const home_member member_;
     const process_limits limits_;
+    far_side far_{*this};
+    std::function<std::string(const member_id&)> names_;
+    runtime::published<std::map<std::string, factory>> factories_{
+        std::make_shared<const std::map<std::string, factory>>()};
     std::vector<std::unique_ptr<worker>> workers_;
     std::atomic<std::uint32_t> next_worker_{0};
     std::atomic<std::uint64_t> numbers_{0};

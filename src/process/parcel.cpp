@@ -45,12 +45,17 @@ void ask_ticket::expire() {
     }
 }
 
+void ask_ticket::hand_over() {
+    home_->disarm(alarm_);
+}
+
 void ask_ticket::arm(const std::shared_ptr<ask_ticket>& one, std::chrono::nanoseconds limit) {
     one->alarm_ = one->home_->arm(limit, [weak = std::weak_ptr<ask_ticket>{one}] {
         if (const auto still = weak.lock()) {
             still->expire();
         }
     });
+    one->due_ = one->alarm_.when;
 }
 
 error dropped_error() {

@@ -1,6 +1,7 @@
 #include "process/process_core.hpp"
 
 #include "base/strand_scope.hpp"
+#include "process/far_parcel.hpp"
 #include "process/frame_end.hpp"
 #include "process/host_core.hpp"
 
@@ -47,8 +48,15 @@ process_core::process_core(std::shared_ptr<host_core> home,
 
 process_core::~process_core() = default;
 
-pid process_core::pid_of(const detail::local_ref& sender) const {
-    return home_->pid_of(sender);
+const home_member& process_core::member() const noexcept {
+    return home_->member();
+}
+
+pid process_core::sender_of(const parcel& one) const {
+    if (!one.far_from) {
+        return home_->pid_of(one.from);
+    }
+    return one.far_from->empty() ? pid{} : *one.far_from;  // Of a plain thread over there.
 }
 
 void process_core::post(std::move_only_function<void()> job) {
@@ -150,15 +158,32 @@ bool process_core::wants(const message_type* type) const noexcept {
     return std::ranges::find(wanted_, type) != wanted_.end();
 }
 
+/// Which of the types waited for it is; null if none.
+const message_type* process_core::wanted_type(const parcel& one) const noexcept {
+    if (one.type != &far_type) {
+        return wants(one.type) ? one.type : nullptr;
+    }
+    const auto& name = static_cast<const far_parcel&>(one).name;
+    const auto found = std::ranges::find(wanted_, name, &message_type::name);
+    return found == wanted_.end() ? nullptr : *found;
+}
+
 void process_core::arrive(parcel_ptr one) {
-    if (!waiting_ || taken_ || !wants(one->type)) {
+    if (!waiting_ || taken_ || wanted_type(*one) == nullptr) {
         inbox_.push_back(std::move(one));
         return;
     }
+    taken_ = accept(std::move(one));
+}
+
+/// Takes it out of the mailbox's account; null if it need not be seen, or cannot be read.
+parcel_ptr process_core::accept(parcel_ptr one) {
     count_taken(*one);
-    if (!one->ticket || one->ticket->take()) {
-        taken_ = std::move(one);
+    if (one->type == &far_type) {
+        return static_cast<far_parcel&>(*one).open(
+            *wanted_type(*one), router_, worker_.loop().now());
     }
+    return !one->ticket || one->ticket->take() ? std::move(one) : nullptr;
 }
 
 parcel_ptr process_core::take() {
@@ -167,10 +192,9 @@ parcel_ptr process_core::take() {
         lost_.erase(lost_.begin());
         return one;
     }
-    const auto is_wanted = [this](const parcel& one) { return wants(one.type); };
-    while (auto one = inbox_.take_first_if(is_wanted)) {
-        count_taken(*one);
-        if (!one->ticket || one->ticket->take()) {
+    const auto is_wanted = [this](const parcel& one) { return wanted_type(one) != nullptr; };
+    while (auto next = inbox_.take_first_if(is_wanted)) {
+        if (auto one = accept(std::move(next))) {
             return one;
         }
     }
@@ -275,6 +299,10 @@ void process_core::on_writer(completer<void> told) {
 }
 
 void process_core::when_writable(const pid& who, completer<void> told) {
+    if (home_->is_far(who)) {
+        home_->far().when_writable(who, std::move(told));
+        return;
+    }
     home_->signal_to(who, [who, told = std::move(told)](process_core* alive) mutable {
         if (alive != nullptr) {
             alive->on_writer(std::move(told));
@@ -289,7 +317,6 @@ void process_core::when_writable(const pid& who, completer<void> told) {
 std::uint64_t process_core::monitor(const pid& who) {
     const std::uint64_t which = home_->next_number();
     monitors_.emplace(which, who);
-    const bool local = home_->is_local(who) || who.empty();
     auto tell = [home = home_, me = detail::local_ref{own_.index(), own_.generation()}, which](
                     const pid& ended, const exit_reason& why) {
         home->signal_to(me, [which, ended, why](process_core* watching) {
@@ -298,11 +325,15 @@ std::uint64_t process_core::monitor(const pid& who) {
             }
         });
     };
-    home_->signal_to(who, [who, which, local, tell = std::move(tell)](process_core* alive) mutable {
+    if (home_->is_far(who)) {
+        home_->far().monitor(which, who, std::move(tell));
+        return which;
+    }
+    home_->signal_to(who, [who, which, tell = std::move(tell)](process_core* alive) mutable {
         if (alive != nullptr) {
             alive->watchers.emplace_back(which, std::move(tell));
         } else {
-            tell(who, {local ? ending::no_process : ending::unreachable, {}});
+            tell(who, {ending::no_process, {}});
         }
     });
     return which;
@@ -317,12 +348,15 @@ void process_core::on_down(std::uint64_t which, const pid& who, exit_reason why)
 void process_core::demonitor(std::uint64_t which) {
     const auto at = monitors_.find(which);
     if (at != monitors_.end()) {
-        home_->signal_to(at->second, [which](process_core* alive) {
-            if (alive != nullptr) {
-                std::erase_if(alive->watchers,
-                              [which](const auto& one) { return one.first == which; });
-            }
-        });
+        if (home_->is_far(at->second)) {
+            home_->far().demonitor(which, at->second);
+        } else {
+            home_->signal_to(at->second, [which](process_core* alive) {
+                if (alive != nullptr) {
+                    alive->unwatch(which);
+                }
+            });
+        }
         monitors_.erase(at);
         return;
     }
@@ -336,23 +370,34 @@ void process_core::link(const pid& who) {
     if (who == own_ || !links.insert(who).second) {
         return;
     }
-    const bool local = home_->is_local(who) || who.empty();
-    home_->signal_to(who, [who, local, home = home_, me = own_](process_core* alive) {
+    if (home_->is_far(who)) {
+        home_->far().link(own_, who);
+        return;
+    }
+    home_->signal_to(who, [who, home = home_, me = own_](process_core* alive) {
         if (alive != nullptr) {
             alive->links.insert(me);
             return;
         }
-        home->signal_to(me, [who, local](process_core* linked) {
+        home->signal_to(me, [who](process_core* linked) {
             if (linked != nullptr) {
-                linked->on_exit_signal(
-                    who, {local ? ending::no_process : ending::unreachable, {}}, true);
+                linked->on_exit_signal(who, {ending::no_process, {}}, true);
             }
         });
     });
 }
 
+void process_core::unwatch(std::uint64_t which) {
+    std::erase_if(watchers, [which](const auto& one) { return one.first == which; });
+}
+
 void process_core::unlink(const pid& who) {
-    if (links.erase(who) != 0) {
+    if (links.erase(who) == 0) {
+        return;
+    }
+    if (home_->is_far(who)) {
+        home_->far().unlink(own_, who);
+    } else {
         home_->signal_to(who, [me = own_](process_core* alive) {
             if (alive != nullptr) {
                 alive->links.erase(me);
@@ -362,6 +407,10 @@ void process_core::unlink(const pid& who) {
 }
 
 void process_core::exit(const pid& who, std::string text) {
+    if (home_->is_far(who)) {
+        home_->far().exit(own_, who, {ending::exited, std::move(text)}, false);
+        return;
+    }
     home_->signal_to(who, [me = own_, text = std::move(text)](process_core* alive) {
         if (alive != nullptr) {
             alive->on_exit_signal(me, {ending::exited, text}, false);
@@ -370,6 +419,10 @@ void process_core::exit(const pid& who, std::string text) {
 }
 
 void process_core::kill(const pid& who) {
+    if (home_->is_far(who)) {
+        home_->far().kill(who);
+        return;
+    }
     home_->signal_to(who, [](process_core* alive) {
         if (alive != nullptr) {
             alive->end({ending::killed, {}});
@@ -442,6 +495,10 @@ void process_core::end(exit_reason why) {
         told(fail(errc::gone, own_.text() + " has ended"));
     }
     for (const auto& other : std::exchange(links, {})) {
+        if (home_->is_far(other)) {
+            home_->far().exit(own_, other, why, true);
+            continue;
+        }
         home_->signal_to(other, [me = own_, why](process_core* alive) {
             if (alive != nullptr) {
                 alive->on_exit_signal(me, why, true);
@@ -459,6 +516,12 @@ void process_core::drop_mailbox() {
     std::map<std::uint64_t, std::pair<detail::local_ref, std::uint64_t>> lost;
     const auto count_lost = [&](const parcel& one) {
         if (one.weight == 0 || one.ticket) {
+            return;
+        }
+        if (one.far_from) {
+            if (one.type != &far_type || !static_cast<const far_parcel&>(one).answer) {
+                home_->far().tell_lost(*one.far_from, own_, 1);
+            }
             return;
         }
         const std::uint64_t key = (std::uint64_t{one.from.generation} << 32U) | one.from.index;

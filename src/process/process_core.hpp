@@ -52,7 +52,8 @@ public:
     [[nodiscard]] const std::shared_ptr<detail::router>& home() const noexcept override {
         return router_;
     }
-    [[nodiscard]] pid pid_of(const detail::local_ref& sender) const override;
+    [[nodiscard]] const home_member& member() const noexcept override;
+    [[nodiscard]] pid sender_of(const detail::parcel& one) const override;
 
     bool begin_wait(std::span<const detail::message_type* const> types,
                     std::optional<std::chrono::nanoseconds> limit) override;
@@ -82,6 +83,7 @@ public:
     void on_down(std::uint64_t which, const pid& who, exit_reason why);
     void on_lost(const pid& to, std::uint64_t count);
     void on_writer(completer<void> told);
+    void unwatch(std::uint64_t which);
     void on_job_done();
     /// Ends this life. While a blocking job runs, the end waits for it.
     void end(exit_reason why);
@@ -95,6 +97,8 @@ private:
     void resume(std::coroutine_handle<> at);
     void finish_if_done();
     [[nodiscard]] bool wants(const detail::message_type* type) const noexcept;
+    [[nodiscard]] const detail::message_type* wanted_type(const detail::parcel& one) const noexcept;
+    [[nodiscard]] detail::parcel_ptr accept(detail::parcel_ptr one);
     [[nodiscard]] detail::parcel_ptr take();
     void count_taken(const detail::parcel& one);
     void settle_load();

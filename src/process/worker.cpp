@@ -62,8 +62,14 @@ void worker::drain(slot& one) {
             tenant->arrive(std::move(next));
         } else {
             one.load.fetch_sub((std::uint64_t{1} << 32U) | next->weight, std::memory_order_acq_rel);
-            if (!next->ticket) {
-                home_.count_lost(next->from, home_.pid_of({one.index, next->generation}), 1);
+            const pid to = home_.pid_of({one.index, next->generation});
+            if (next->type == &far_type && static_cast<far_parcel&>(*next).answer) {
+                continue;  // Its end answers.
+            }
+            if (next->far_from) {
+                home_.far().tell_lost(*next->far_from, to, 1);
+            } else if (!next->ticket) {
+                home_.count_lost(next->from, to, 1);
             }
         }
     }

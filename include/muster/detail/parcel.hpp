@@ -6,6 +6,7 @@
 #include "muster/error.hpp"
 #include "muster/message.hpp"
 #include "muster/pending.hpp"
+#include "muster/pid.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -23,23 +24,48 @@
 
 namespace muster {
 
-class pid;
 class process;
 class self;
 
 namespace detail {
 
-/// What is known of the type of a message when its body is not: its name, and how it is written.
+class ask_ticket;
+class parcel;
+class router;
+
+/// Called once with the bytes of an answer.
+using answer_bytes_fn = std::move_only_function<void(result<std::string>)>;
+
+/// What is known of the type of a message when its body is not: its name, how it travels, and how
+/// the duty to answer it is taken on for an asker far away (null where it has no reply).
 struct message_type {
     std::string_view name;
-    void (*encode)(std::string& out, const void* body);
+    void (*encode)(std::string& out, const parcel& one);
+    std::unique_ptr<parcel> (*decode)(std::string_view bytes);
+    std::shared_ptr<ask_ticket> (*duty)(std::shared_ptr<router> home, answer_bytes_fn answer);
 };
+
+template <class T>
+void encode_parcel(std::string& out, const parcel& one);
+template <class T>
+std::unique_ptr<parcel> decode_parcel(std::string_view bytes);
+template <class T>
+std::shared_ptr<ask_ticket> take_on(std::shared_ptr<router> home, answer_bytes_fn answer);
+
+template <class T>
+constexpr auto duty_of()
+    -> std::shared_ptr<ask_ticket> (*)(std::shared_ptr<router>, answer_bytes_fn) {
+    if constexpr (requires { typename T::reply; }) {
+        return &take_on<T>;
+    } else {
+        return nullptr;
+    }
+}
 
 /// One object for each type of message: its address is how a mailbox tells them apart.
 template <class T>
 inline constexpr message_type message_type_of{
-    wire_name_of<T>(),
-    [](std::string& out, const void* body) { encode_to(out, *static_cast<const T*>(body)); }};
+    wire_name_of<T>(), &encode_parcel<T>, &decode_parcel<T>, duty_of<T>()};
 
 /// Bytes that `value` holds outside of itself, about.
 template <class T>
@@ -85,8 +111,6 @@ struct alarm {
     std::uint64_t number = 0;  ///< 0: none
 };
 
-class router;
-
 /// The duty to answer one ask. Whoever is first ends it: the answer, an error, or the deadline.
 /// Threads: any.
 class ask_ticket {
@@ -109,6 +133,13 @@ public:
     void expire();
     /// Sets what ends it after `limit`. Before it is sent.
     static void arm(const std::shared_ptr<ask_ticket>& one, std::chrono::nanoseconds limit);
+    /// When it ends, by the clock of its node.
+    [[nodiscard]] std::chrono::nanoseconds due() const noexcept { return due_; }
+    /// Somebody else sees to it that it ends in time.
+    void hand_over();
+    void hand_over(std::chrono::nanoseconds due) noexcept { due_ = due; }
+    /// Ends it with what came from far away.
+    virtual void answer_bytes(result<std::string> got) = 0;
     [[nodiscard]] const std::shared_ptr<router>& home() const noexcept { return home_; }
 
 protected:
@@ -120,6 +151,7 @@ private:
     enum : int { waiting, taken, done };
     std::atomic<int> state_{waiting};
     alarm alarm_;
+    std::chrono::nanoseconds due_{0};
     const std::shared_ptr<router> home_;
 };
 
@@ -133,6 +165,15 @@ public:
     void settle(result<R> value) {
         if (claim()) {
             state_->complete(std::move(value));
+        }
+    }
+    void answer_bytes(result<std::string> got) override {
+        if (!got) {
+            refuse(std::move(got.error()));
+        } else if constexpr (std::is_void_v<R>) {
+            settle({});
+        } else {
+            settle(decode<R>(*got));
         }
     }
 
@@ -160,7 +201,8 @@ public:
     const message_type* const type;
     std::shared_ptr<ask_ticket> ticket;
     local_ref from;
-    std::uint32_t generation = 0;  ///< The life it is addressed to.
+    std::unique_ptr<pid> far_from;  ///< Its sender, where that lives elsewhere.
+    std::uint32_t generation = 0;   ///< The life it is addressed to.
     std::uint32_t weight = 0;
 };
 
@@ -180,6 +222,17 @@ public:
 
 using parcel_ptr = std::unique_ptr<parcel>;
 
+template <class T>
+void encode_parcel(std::string& out, const parcel& one) {
+    encode_to(out, static_cast<const parcel_of<T>&>(one).body);
+}
+
+template <class T>
+std::unique_ptr<parcel> decode_parcel(std::string_view bytes) {
+    auto read = decode<T>(bytes);
+    return read ? std::make_unique<parcel_of<T>>(std::move(*read)) : nullptr;
+}
+
 /// Where processes are found: all of one node.
 /// Threads: any.
 class router {
@@ -192,7 +245,25 @@ public:
     [[nodiscard]] virtual alarm arm(std::chrono::nanoseconds after,
                                     std::move_only_function<void()> fire) = 0;
     virtual void disarm(const alarm& one) = 0;
+    /// Says who sends it.
+    virtual void set_sender(parcel& one, const pid& from) const = 0;
 };
+
+template <class T>
+std::shared_ptr<ask_ticket> take_on(std::shared_ptr<router> home, answer_bytes_fn answer) {
+    using reply = typename T::reply;
+    auto mine = std::make_shared<ask_of<reply>>(std::move(home));
+    mine->answer().then([answer = std::move(answer)](result<reply> got) mutable {
+        if (!got) {
+            answer(std::unexpected{std::move(got.error())});
+        } else if constexpr (std::is_void_v<reply>) {
+            answer(std::string{});
+        } else {
+            answer(encode(*got));
+        }
+    });
+    return mine;
+}
 
 /// Sends `T{fields…}` and answers its reply. A plain function, so that the message is no temporary
 /// of an awaiting expression (docs/internals/coroutines.md).

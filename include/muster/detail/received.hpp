@@ -93,7 +93,7 @@ public:
     void forward(const pid& to) {
         if (const auto ticket = std::exchange(ticket_, nullptr)) {
             auto one = std::make_unique<detail::parcel_of<T>>(std::move(body));
-            one->from = {from.index(), from.generation()};
+            ticket->home()->set_sender(*one, from);
             one->ticket = ticket;
             static_cast<void>(ticket->home()->deliver(to, std::move(one)));
         }

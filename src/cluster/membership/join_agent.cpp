@@ -4,6 +4,7 @@
 #include "cluster/codec.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace muster::cluster {
@@ -47,11 +48,54 @@ void join_agent::see_whole_frame() {
                 make_frame();
                 return;
             }
-            told_.prepare(root_, life_.wrap([this](status_record first) {
-                first_ = std::move(first);
-                enter();
-            }));
+            read_key();
         });
+}
+
+void join_agent::read_key() {
+    const std::string path = at_.where.key();
+    reading::get(at_, life_, path, {}, [this, path](zookeeper::reply<zookeeper::node_data> got) {
+        if (got.refused_with(zk_error::no_node)) {
+            make_key();
+            return;
+        }
+        if (!got.ok()) {
+            fail_with(
+                got.refused_with(zk_error::no_auth) ? errc::not_authorized : errc::unavailable,
+                "could not read " + path + ": " + got.text);
+            return;
+        }
+        auto key = decode<key_record>(got.value.data, path);
+        if (!key) {
+            fail_with(key.error().code,
+                      key.error().text +
+                          "; no member is let in without the cluster's key: stop "
+                          "those that run, delete the znode, and start them again");
+            return;
+        }
+        told_.key_read(std::move(key->bytes));
+        told_.prepare(root_, life_.wrap([this](status_record first) {
+            first_ = std::move(first);
+            enter();
+        }));
+    });
+}
+
+/// Whoever is first makes it, and all read what is there then.
+void join_agent::make_key() {
+    key_record fresh{std::string(key_record::size, '\0')};
+    at_.loop.random_bytes(std::as_writable_bytes(std::span{fresh.bytes}));
+    zookeeper::create_op key{.path = at_.where.key(), .data = encode(fresh)};
+    at_.zk.create(
+        std::move(key), never, life_.wrap([this](zookeeper::reply<zookeeper::created> got) {
+            if (got.ok() || got.refused_with(zk_error::node_exists) || reading::again(got)) {
+                read_key();
+            } else {
+                fail_with(
+                    got.refused_with(zk_error::no_auth) ? errc::not_authorized : errc::unavailable,
+                    "could not create " + at_.where.key() + ": " + got.text);
+            }
+        }));
 }
 
 /// Each part by itself: several members make the frame at once, and "exists" is as good as done.

@@ -1,8 +1,8 @@
 #pragma once
 
 /// @file
-/// Brings one incarnation into the cluster: the persistent frame where it is missing, then its
-/// three ephemerals in one multi.
+/// Brings one incarnation into the cluster: the persistent frame and the key where they are
+/// missing, then its three ephemerals in one multi.
 
 #include "base/life_guard.hpp"
 #include "cluster/records.hpp"
@@ -25,6 +25,8 @@ struct joined {
 class join_agent {
 public:
     struct hooks {
+        /// What authenticates the members to each other.
+        std::function<void(std::string key)> key_read;
         /// The frame is there: make what must exist before this member does, then `go` with the
         /// status it enters with.
         std::function<void(const root_record& root, callback<status_record> go)> prepare;
@@ -40,6 +42,8 @@ public:
 private:
     void read_root();
     void see_whole_frame();
+    void read_key();
+    void make_key();
     void make_frame();
     void make_frame_part(std::size_t index);
     void enter();

@@ -1,0 +1,112 @@
+#pragma once
+
+/// @file
+/// Processes of other lives: what goes to them and comes from them over the mesh.
+///
+/// A message is a frame of its own, and is left as bytes until a process takes it. An ask is a
+/// request of the mesh, which sees to its deadline and its end. What watches processes is kept on
+/// the first worker: when a connection is lost, each watch is asked for anew, and ends if that
+/// fails; so a monitor ends in one notice whatever happens in between.
+
+#include "muster/pid.hpp"
+#include "muster/process.hpp"
+
+#include "base/callback.hpp"
+#include "mesh/mesh.hpp"
+#include "process/far_parcel.hpp"
+#include "runtime/published.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace muster::process_detail {
+
+class host_core;
+struct far_call;
+struct far_signal;
+
+/// Threads:  any, but what the mesh tells, which comes on its workers.
+/// Lifetime: its host_core's.
+class far_side {
+public:
+    /// Where the life of another node is reached; nothing: it is not known here.
+    using find_peer = std::function<std::optional<mesh::peer>(const member_id& life)>;
+    using told_fn = std::move_only_function<void(const pid&, const exit_reason&)>;
+
+    explicit far_side(host_core& home) : home_{home} {}
+
+    /// From here on others can be reached. Once.
+    void attach(mesh::mesh& net, find_peer find);
+    /// The mesh is about to end.
+    void detach() { net_.store(nullptr); }
+
+    // --- From here -----------------------------------------------------------------------------
+
+    [[nodiscard]] result<void> deliver(const pid& to, detail::parcel_ptr one);
+    void monitor(std::uint64_t which, const pid& who, told_fn told);
+    void demonitor(std::uint64_t which, const pid& who);
+    void link(const pid& own, const pid& who);
+    void unlink(const pid& own, const pid& who);
+    void exit(const pid& own, const pid& who, const exit_reason& why, bool by_link);
+    void kill(const pid& who);
+    void when_writable(const pid& who, completer<void> told);
+    /// A message of that sender was accepted here, and lost.
+    void tell_lost(const pid& sender, const pid& to, std::uint64_t count);
+    /// Starts what `name` makes of `arguments`, on that life.
+    void spawn(const member_id& life, std::string name, std::string arguments, completer<pid> told);
+
+    // --- From the mesh, and from who knows the members -----------------------------------------
+
+    void take_message(const mesh::arrival& one);
+    void take_signal(const mesh::arrival& one);
+    /// Whether it was for processes.
+    [[nodiscard]] bool take_request(mesh::incoming& what);
+    void unconfirmed(std::uint8_t type, const mesh::frame_note& note);
+    /// The connection to that member has ended, or did not come about.
+    void lost(const member_id& id);
+    void life_ended(const member_id& life);
+
+    static constexpr std::uint8_t message_frame = 64;
+    static constexpr std::uint8_t signal_frame = 65;
+
+private:
+    struct watch {
+        pid who;
+        told_fn told;
+        std::uint64_t there = 0;  ///< its number on the other side, once known
+        instant since{};          ///< of the trouble with its connection
+    };
+    using watch_map = std::map<std::uint64_t, watch>;
+    using learned_map = std::map<member_id, mesh::peer>;
+
+    [[nodiscard]] std::optional<mesh::peer> find(const member_id& life) const;
+    void learn(const member_id& life, const member_id& id);
+    [[nodiscard]] error no_way(const pid& to) const;
+    void on_home(task_fn job);
+    void call(const member_id& life, far_call what, callback<result<std::string>> done);
+    void signal(const member_id& life, const far_signal& what);
+    void ask_for_watch(std::uint64_t which);
+    void watch_answered(std::uint64_t which, const result<std::string>& got);
+    void end_watch(std::uint64_t which, exit_reason why);
+    void end_links(const member_id& life, ending how);
+    void answer_call(far_call& what, const mesh::incoming& from, mesh::responder answer);
+    void poll_writable(pid who, completer<void> told);
+
+    host_core& home_;
+    std::atomic<mesh::mesh*> net_{nullptr};
+    find_peer find_;
+    runtime::published<learned_map> learned_{std::make_shared<const learned_map>()};
+    // On the first worker:
+    watch_map watches_;
+    std::set<std::pair<pid, pid>> links_;  ///< one of here, one of there
+};
+
+}  // namespace muster::process_detail
