@@ -53,6 +53,7 @@ void pin(int core) {
 mesh::settings common() {
     mesh::settings wanted;
     wanted.cluster = "bench";
+    wanted.key = std::string(32, 'k');  // As between members.
     return wanted;
 }
 

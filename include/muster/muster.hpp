@@ -7,6 +7,7 @@
 #include "muster/config.hpp"
 #include "muster/error.hpp"
 #include "muster/ids.hpp"
+#include "muster/instances.hpp"
 #include "muster/message.hpp"
 #include "muster/node.hpp"
 #include "muster/ownership.hpp"

@@ -4,9 +4,11 @@
 /// Processes: coroutines with a mailbox, which share nothing and send each other plain structs.
 
 #include "muster/detail/await_guard.hpp"
+#include "muster/detail/broadcast.hpp"
 #include "muster/detail/parcel.hpp"
 #include "muster/detail/received.hpp"
 #include "muster/error.hpp"
+#include "muster/instances.hpp"
 #include "muster/pending.hpp"
 #include "muster/pid.hpp"
 
@@ -20,9 +22,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace muster {
 
@@ -162,6 +166,17 @@ public:
                       "ask<T>(to, std::move(name)), or pass its fields: ask<T>(to, a, b)");
         return detail::ask<T>(*by_, from_, to, limit_, std::forward<Fields>(fields)...);
     }
+    /// Asks every process of that name; what each has said by the deadline, in their order. One
+    /// that does not answer has its error there, and keeps nobody else's answer back.
+    /// Errors: as `self::find`, timed_out (the name was not found by the deadline).
+    template <class T, class... Fields>
+    [[nodiscard]] pending<std::vector<answer_of<typename T::reply>>> ask_all(
+        std::string_view name, Fields&&... fields) const {
+        static_assert((detail::awaitable_argument<Fields> && ...),
+                      "GCC 12 destroys such a temporary twice: name it first, then "
+                      "ask_all<T>(name, std::move(field)), or pass its fields");
+        return detail::ask_all<T>(*by_, from_, name, limit_, std::forward<Fields>(fields)...);
+    }
 
 private:
     const std::shared_ptr<detail::router>* by_;
@@ -230,6 +245,33 @@ public:
     template <class T, class... Fields>
     [[nodiscard]] pending<typename T::reply> ask(const muster::pid& to, Fields&&... fields) const {
         return within(default_ask_limit).ask<T>(to, std::forward<Fields>(fields)...);
+    }
+    /// All processes of that name. Waits only the first time a name is asked for here; then it is
+    /// kept current, and answered at once, also while ZooKeeper is away (`instances::age`).
+    /// Errors: unavailable (it was never found, and ZooKeeper cannot be asked), invalid_argument
+    /// (an empty name), closed.
+    [[nodiscard]] pending<instances> find(std::string_view name) const {
+        return detail::find(*room_->home(), name);
+    }
+    /// Sends a copy to every process of that name: at once, or where the name has never been asked
+    /// for here, when it has been found; what this process sends afterwards may then be faster.
+    /// Errors: as `find`, where they are known at once.
+    template <class T>
+    result<void> send_to_all(std::string_view name, T message) const {
+        return detail::send_to_each(
+            room_->home(), here(), name, detail::audience::all, std::move(message));
+    }
+    /// The same without those of this node.
+    template <class T>
+    result<void> send_to_peers(std::string_view name, T message) const {
+        return detail::send_to_each(
+            room_->home(), here(), name, detail::audience::peers, std::move(message));
+    }
+    /// Asks every process of that name; see `asking_within`. The deadline is 5 s.
+    template <class T, class... Fields>
+    [[nodiscard]] pending<std::vector<answer_of<typename T::reply>>> ask_all(
+        std::string_view name, Fields&&... fields) const {
+        return within(default_ask_limit).ask_all<T>(name, std::forward<Fields>(fields)...);
     }
     /// Waits until the mailbox of `to` is at most half full.
     /// Errors: gone.

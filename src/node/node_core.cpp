@@ -182,6 +182,7 @@ result<void> node_core::start_mesh(const cluster::member_settings& wanted) {
     mesh::settings how;
     processes_->prepare(how);
     how.cluster = settings_.cluster;
+    how.key = "";  // Read when it joins.
     auto at = listen_address(settings_, wanted.servers);
     if (!at) {
         return std::unexpected(at.error());
@@ -466,7 +467,11 @@ void node_core::asked(mesh::incoming what) {
 void node_core::became(member_id id, std::chrono::milliseconds session_timeout) {
     static_cast<void>(session_timeout);
     self_.replace(std::make_shared<const member_id>(id));
-    mesh_->become(id);
+}
+
+void node_core::cluster_key(std::string key) {
+    mesh_->set_key(std::move(key));
+    mesh_->become(*self_.read());  // Nobody is let in before it is known by which key.
 }
 
 void node_core::stepped(cluster::lifecycle from, cluster::lifecycle to) {

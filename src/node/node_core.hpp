@@ -91,6 +91,7 @@ public:
 private:
     // cluster::member_host
     void became(member_id id, std::chrono::milliseconds session_timeout) override;
+    void cluster_key(std::string key) override;
     void stepped(cluster::lifecycle from, cluster::lifecycle to) override;
     void view_changed(std::shared_ptr<const cluster::view_snapshot> now) override;
     void plan_changed(std::shared_ptr<const cluster::plan_snapshot> now) override;

@@ -76,6 +76,10 @@ process_host::~process_host() {
     end_everywhere(core_, true);
 }
 
+void process_host::look_up_by(std::shared_ptr<detail::name_service> how) {
+    core_->look_up_by(std::move(how));
+}
+
 void process_host::watch(const pid& who,
                          std::move_only_function<void(const pid&, const exit_reason&)> told) {
     if (core_->is_far(who)) {

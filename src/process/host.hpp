@@ -64,6 +64,9 @@ public:
     /// Where all of it goes through.
     [[nodiscard]] const std::shared_ptr<detail::router>& way() const noexcept { return router_; }
 
+    /// From here on processes find others by name through `how`. Before any is started.
+    void look_up_by(std::shared_ptr<detail::name_service> how);
+
     /// Calls `told` once, with why `who` ended; on the worker of `who`, or on this thread if it is
     /// known to have ended.
     void watch(const pid& who, std::move_only_function<void(const pid&, const exit_reason&)> told);

@@ -42,6 +42,9 @@ public:
     detail::alarm arm(std::chrono::nanoseconds after,
                       std::move_only_function<void()> fire) override;
     void disarm(const detail::alarm& one) override;
+    [[nodiscard]] detail::name_service* names() const noexcept override { return services_.get(); }
+    /// Before any process runs.
+    void look_up_by(std::shared_ptr<detail::name_service> how) { services_ = std::move(how); }
 
     /// Has `act` run where `to` lives; with null if that life is known to have ended.
     void signal_to(const pid& to, signal::action act);
@@ -103,6 +106,7 @@ private:
     const process_limits limits_;
     far_side far_{*this};
     std::function<std::string(const member_id&)> names_;
+    std::shared_ptr<detail::name_service> services_;
     runtime::published<std::map<std::string, factory>> factories_{
         std::make_shared<const std::map<std::string, factory>>()};
     std::vector<std::unique_ptr<worker>> workers_;

@@ -30,6 +30,7 @@ class self;
 namespace detail {
 
 class ask_ticket;
+class name_service;
 class parcel;
 class router;
 
@@ -247,6 +248,8 @@ public:
     virtual void disarm(const alarm& one) = 0;
     /// Says who sends it.
     virtual void set_sender(parcel& one, const pid& from) const = 0;
+    /// Where names are looked up; null: nowhere.
+    [[nodiscard]] virtual name_service* names() const noexcept { return nullptr; }
 };
 
 template <class T>

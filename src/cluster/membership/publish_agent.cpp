@@ -2,8 +2,8 @@
 
 #include "zookeeper/znode_path.hpp"
 
+#include <cstddef>
 #include <utility>
-#include <vector>
 
 namespace muster::cluster {
 
@@ -30,6 +30,9 @@ void publish_agent::look_again() {
 }
 
 void publish_agent::go_on() {
+    if (busy_.size() >= at_once) {
+        return;
+    }
     const auto idle = [this](const std::string& path) {
         return busy_.size() < at_once && !busy_.contains(path) && !refused_.contains(path);
     };
@@ -39,8 +42,7 @@ void publish_agent::go_on() {
             make(path);
         }
     }
-    // By a copy: no answer comes inside the call, but what is there changes with it.
-    for (const std::string& path : std::vector<std::string>{there_.begin(), there_.end()}) {
+    for (const std::string& path : there_) {
         if (!wanted_.contains(path) && idle(path)) {
             busy_.insert(path);
             remove(path);

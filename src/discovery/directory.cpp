@@ -1,0 +1,207 @@
+#include "discovery/directory.hpp"
+
+#include "discovery/service_name.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace muster::discovery {
+namespace {
+
+/// What an address may take that is not known yet: "[…]:port" of the longest IPv6 one, encoded.
+constexpr std::size_t longest_address = 56;
+/// Of each path in the transaction that ends a session.
+constexpr std::size_t path_overhead = 4;
+
+}  // namespace
+
+directory::directory(std::shared_ptr<runtime::loop> by, directory_settings how)
+    : by_{std::move(by)},
+      how_{std::move(how)},
+      own_{std::make_shared<const registry>(how_.most_bytes)} {}
+
+// --- This node's own -----------------------------------------------------------------------------
+
+result<added> directory::add(const std::string& name, const pid& who, reach how) {
+    if (name.empty()) {
+        return fail(errc::invalid_argument, "a name has at least one character");
+    }
+    if (who.empty() || who.life() != how_.home.life) {
+        return fail(errc::invalid_argument,
+                    "cannot register '" + name + "': " +
+                        (who.empty() ? "this pid is nobody's"
+                                     : who.text() + " is a process of another node, which alone "
+                                                    "can register it"));
+    }
+    const bool leaves = how == reach::everywhere || name.starts_with(how_.prefix);
+    const std::size_t bytes = leaves ? bytes_of(name, who) : 0;
+    result<added> outcome = added::before;
+    own_.change([&](registry& all) { outcome = all.add(name, who, bytes); });
+    if (outcome) {
+        own_changed(name);
+    }
+    return outcome;
+}
+
+void directory::remove(const std::string& name, const pid& who) {
+    bool was_there = false;
+    own_.change([&](registry& all) { was_there = all.remove(name, who); });
+    if (was_there) {
+        own_changed(name);
+    }
+}
+
+std::size_t directory::bytes_of(const std::string& name, const pid& who) const {
+    instance one{who, how_.home.member, how_.advertise, how_.home.zone};
+    if (one.address.empty()) {
+        one.address = std::string(longest_address, '0');
+    }
+    return service_path(how_.services, name).size() + 1 + encode_instance(one).size() +
+           path_overhead;
+}
+
+std::vector<instance> directory::own_of(const std::string& name) const {
+    std::vector<instance> found;
+    const auto at = link_.read()->address;
+    for (const pid& who : own_.read()->of(name)) {
+        found.push_back({who, how_.home.member, at, how_.home.zone});
+    }
+    return found;
+}
+
+void directory::own_changed(const std::string& name) {
+    const auto known = entries_.read();
+    if (const auto found = known->find(name); found != known->end()) {
+        found->second->own_changed();
+    }
+    if (!publish_asked_.exchange(true)) {  // Many names at once are told as one.
+        on_control([self = shared_from_this()] { self->publish_own(); });
+    }
+}
+
+void directory::publish_own() {
+    publish_asked_.store(false);
+    if (!publish_) {
+        return;
+    }
+    std::set<std::string> paths;
+    const auto at = link_.read()->address;
+    own_.read()->for_published([&](const std::string& name, const pid& who) {
+        paths.insert(service_path(how_.services, name) + '/' +
+                     encode_instance({who, how_.home.member, at, how_.home.zone}));
+    });
+    publish_(std::move(paths));
+}
+
+// --- Look-ups ------------------------------------------------------------------------------------
+
+pending<instances> directory::find(std::string_view name) {
+    auto [answer, told] = make_pending<instances>();
+    const auto entries = entries_.read();
+    if (const auto found = entries->find(name); found != entries->end()) {
+        if (auto picture = found->second->known()) {
+            const auto now = names_made_.load(std::memory_order_relaxed);
+            if (found->second->used.load(std::memory_order_relaxed) != now) {
+                found->second->used.store(now, std::memory_order_relaxed);
+            }
+            told(instances{std::move(picture)});
+            return std::move(answer);
+        }
+    }
+    if (name.empty()) {
+        told(fail(errc::invalid_argument, "a name has at least one character"));
+        return std::move(answer);
+    }
+    // Whoever cannot ask ZooKeeper still knows its own.
+    auto end = [self = shared_from_this(), name = std::string{name}, told = std::move(told)](
+                   const std::shared_ptr<service_entry>& entry, const error& why) mutable {
+        if (auto picture = entry ? entry->known() : nullptr) {
+            told(instances{std::move(picture)});
+            return;
+        }
+        const service_entry alone{
+            self->by_, self->how_.home.zone, [&] { return self->own_of(name); }};
+        instances own{alone.own_only()};
+        if (own.empty()) {
+            told(std::unexpected{why});
+        } else {
+            told(std::move(own));
+        }
+    };
+    if (!link_.read()->control) {
+        end(nullptr,
+            {errc::unavailable,
+             "'" + std::string{name} + "' cannot be looked up: the node is not started"});
+        return std::move(answer);
+    }
+    on_control([this, name = std::string{name}, end = std::move(end)]() mutable {
+        if (agent_) {
+            agent_->find(name, std::move(end));
+        }
+    });
+    return std::move(answer);
+}
+
+std::shared_ptr<service_entry> directory::make_entry(const std::string& name) {
+    auto made =
+        std::make_shared<service_entry>(by_, how_.home.zone, [weak = weak_from_this(), name] {
+            const auto self = weak.lock();
+            return self ? self->own_of(name) : std::vector<instance>{};
+        });
+    made->used.store(names_made_.fetch_add(1) + 1);
+    entries_.change([&](entry_map& all) { all.insert_or_assign(name, made); });
+    return made;
+}
+
+// --- The control loop ----------------------------------------------------------------------------
+
+void directory::on_control(task_fn job) {
+    if (const auto to = link_.read()->control) {
+        to->post([keep = shared_from_this(), job = std::move(job)]() mutable { job(); });
+    }
+}
+
+void directory::attach(std::shared_ptr<runtime::loop> control,
+                       std::string address,
+                       std::function<void(std::set<std::string>)> publish) {
+    // First on that loop, before whatever the link lets others post.
+    control->post([self = shared_from_this(), control, publish = std::move(publish)]() mutable {
+        self->begin(std::move(control), std::move(publish));
+    });
+    link_.replace(std::make_shared<const link>(std::move(control), std::move(address)));
+}
+
+void directory::begin(std::shared_ptr<runtime::loop> control,
+                      std::function<void(std::set<std::string>)> publish) {
+    publish_ = std::move(publish);
+    agent_ = std::make_unique<lookup_agent>(
+        std::move(control),
+        lookup_settings{how_.services, how_.home.life, how_.patience, how_.most},
+        lookup_agent::hooks{.make = [this](const std::string& name) { return make_entry(name); },
+                            .dropped =
+                                [this](const std::string& name) {
+                                    entries_.change([&](entry_map& all) { all.erase(name); });
+                                },
+                            .warn = how_.warn});
+}
+
+void directory::detach() {
+    link_.change([](link& now) { now.control = nullptr; });
+    publish_ = nullptr;
+    agent_.reset();
+}
+
+void directory::session_began(zookeeper::client& zk, bool is_new) {
+    if (agent_) {
+        agent_->began(zk, is_new);
+    }
+}
+
+void directory::session_lost() {
+    if (agent_) {
+        agent_->lost();
+    }
+}
+
+}  // namespace muster::discovery

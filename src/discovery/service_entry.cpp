@@ -1,0 +1,65 @@
+#include "discovery/service_entry.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace muster::discovery {
+
+using detail::service_picture;
+
+service_entry::service_entry(std::shared_ptr<runtime::loop> by, std::string zone, own_fn own)
+    : by_{std::move(by)}, zone_{std::move(zone)}, own_{std::move(own)} {}
+
+std::shared_ptr<const service_picture> service_entry::known() const {
+    const auto now = state_.read();
+    return now->known ? now->picture : nullptr;
+}
+
+std::shared_ptr<const service_picture> service_entry::own_only() const {
+    auto alone = std::make_shared<service_picture>(by_, own_(), zone_, nullptr);
+    alone->is_unasked();
+    return alone;
+}
+
+/// Reads the node's own inside the turn: of two that change them, the later one sees both.
+void service_entry::draw(state& now) const {
+    std::vector<instance> all = now.others;
+    for (auto& one : own_()) {
+        all.push_back(std::move(one));
+    }
+    std::ranges::sort(all, {}, &instance::who);
+    if (now.picture && now.picture->all() == all) {
+        return;
+    }
+    auto drawn = std::make_shared<service_picture>(by_, std::move(all), zone_, now.picture.get());
+    if (now.picture) {
+        drawn->as_old_as(*now.picture);
+        now.picture->may_be_old();
+    }
+    now.picture = std::move(drawn);
+}
+
+void service_entry::others_are(std::vector<instance> others) {
+    state_.change([&](state& now) {
+        now.known = true;
+        now.others = std::move(others);
+        draw(now);
+        now.picture->is_current();
+    });
+}
+
+void service_entry::may_be_old() const {
+    if (const auto now = state_.read(); now->picture) {
+        now->picture->may_be_old();
+    }
+}
+
+void service_entry::own_changed() {
+    state_.change([this](state& now) {
+        if (now.known) {
+            draw(now);
+        }
+    });
+}
+
+}  // namespace muster::discovery
