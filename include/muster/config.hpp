@@ -31,6 +31,7 @@ struct config {
     double weight = 1.0;  ///< share of partitions relative to other members; > 0
     std::vector<std::string> roles;
     std::map<std::string, std::string> metadata;  ///< contact details every member sees
+    std::string publish_prefix;  ///< only registered names that begin so are seen elsewhere
 
     /// Session timeout; nothing: the safe one for the servers found.
     std::optional<std::chrono::milliseconds> session_timeout;

@@ -7,6 +7,7 @@
 #include "muster/config.hpp"
 #include "muster/detail/await_guard.hpp"
 #include "muster/error.hpp"
+#include "muster/instances.hpp"
 #include "muster/ownership.hpp"
 #include "muster/pending.hpp"
 #include "muster/pid.hpp"
@@ -53,6 +54,9 @@ resource_options options_of(const Kind& kind) {
             kind.release_deadline,
             kind.planner};
 }
+
+/// Whether a name leaves its node.
+enum class publishing : std::uint8_t { by_prefix, always };
 
 /// Where a node gets its machine from; tests hand in a simulated one.
 struct machine;
@@ -189,6 +193,43 @@ public:
             where, std::string{name}, encode(std::tuple<Args...>{std::move(args)...}));
     }
 
+    // --- Names ---------------------------------------------------------------------------------
+
+    /// Registers a process of this node under a name: here at once, and in ZooKeeper by itself if
+    /// the name begins with `config::publish_prefix`. Several processes may share a name. It ends
+    /// with the process. Before `start` or after.
+    /// Errors: invalid_argument (an empty name, nobody's pid, or another node's), gone (it has
+    /// ended), overloaded (what this node publishes would pass 256 KiB of paths).
+    result<void> register_name(std::string name, const muster::pid& who) {
+        return register_as(std::move(name), who, detail::publishing::by_prefix);
+    }
+    /// The same, published whatever the prefix: for a process without a name, or a further name.
+    result<void> announce(std::string name, const muster::pid& who) {
+        return register_as(std::move(name), who, detail::publishing::always);
+    }
+    /// All processes of that name, as `self::find`. Before `start` only this node's are known.
+    [[nodiscard]] pending<instances> find(std::string_view name) {
+        return detail::find(*processes(), name);
+    }
+    /// As `self::send_to_all`, from a thread of your own.
+    template <class T>
+    result<void> send_to_all(std::string_view name, T message) {
+        return detail::send_to_each(
+            processes(), {}, name, detail::audience::all, std::move(message));
+    }
+    /// As `self::send_to_peers`, from a thread of your own.
+    template <class T>
+    result<void> send_to_peers(std::string_view name, T message) {
+        return detail::send_to_each(
+            processes(), {}, name, detail::audience::peers, std::move(message));
+    }
+    /// As `asking_within::ask_all`, with the deadline of `config::ask_deadline`.
+    template <class T, class... Fields>
+    [[nodiscard]] pending<std::vector<answer_of<typename T::reply>>> ask_all(std::string_view name,
+                                                                             Fields&&... fields) {
+        return within(ask_deadline()).template ask_all<T>(name, std::forward<Fields>(fields)...);
+    }
+
     /// Runs `job` on a thread that may block, and yields what it returns.
     template <class F>
     auto blocking(F&& job) -> pending<std::invoke_result_t<std::decay_t<F>&>> {
@@ -229,6 +270,7 @@ private:
     void add_factory(
         std::string name,
         std::function<result<std::move_only_function<process(self)>>(std::string_view)> make);
+    result<void> register_as(std::string name, const muster::pid& who, detail::publishing how);
     pending<muster::pid> spawn_there(const member& where, std::string name, std::string arguments);
 
     std::unique_ptr<detail::node_state> state_;

@@ -130,6 +130,7 @@ const std::vector<setting>& settings() {
         {"weight", "a number above 0", set_weight},
         {"roles", "names with commas between them", set_roles},
         {"metadata", "key=value,...", set_metadata},
+        {"publish_prefix", a_text, text_into(&config::publish_prefix)},
         {"session_timeout", "auto, or a duration such as 4s", set_timeout},
         {"allow_unsafe_session_timeout", a_flag, flag_into(&config::allow_unsafe_session_timeout)},
         {"allow_unproven_server", a_flag, flag_into(&config::allow_unproven_server)},

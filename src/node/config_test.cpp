@@ -90,6 +90,7 @@ allow_unproven_server = true
 workers = 3
 weight = 1.5
 roles = ["reader", "writer"]
+publish_prefix = "public."
 [metadata]
 rack = "7"
 phone = "123"
@@ -101,6 +102,7 @@ phone = "123"
     EXPECT_TRUE(got->allow_unproven_server);
     EXPECT_EQ(got->workers, 3U);
     EXPECT_EQ(got->weight, 1.5);
+    EXPECT_EQ(got->publish_prefix, "public.");
     EXPECT_EQ(got->roles, (std::vector<std::string>{"reader", "writer"}));
     EXPECT_EQ(got->metadata, (std::map<std::string, std::string>{{"rack", "7"}, {"phone", "123"}}));
     EXPECT_EQ(got->settle, 0ms);

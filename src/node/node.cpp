@@ -195,6 +195,10 @@ void node::add_factory(
     state_->core->processes().add_factory(name, std::move(make));
 }
 
+result<void> node::register_as(std::string name, const pid& who, detail::publishing how) {
+    return state_->core->register_name(name, who, how);
+}
+
 pending<pid> node::spawn_there(const member& where, std::string name, std::string arguments) {
     return state_->core->processes().spawn_on(where.life, std::move(name), std::move(arguments));
 }

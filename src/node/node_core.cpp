@@ -151,6 +151,11 @@ result<void> node_core::start_all() {
             self->say(severity_of(level), event, text);
         }
     };
+    names_->attach(control_, wanted->self.address, [this](std::set<std::string> paths) {
+        if (member_) {
+            member_->publish(std::move(paths));
+        }
+    });
     running_.store(true);
     say(severity::info,
         "node.started",
@@ -164,6 +169,7 @@ result<void> node_core::start_all() {
         for (const auto& [name, host] : *resources_.read()) {
             join(name, host);
         }
+        names_->publish_own();
         watch_health();
     });
     return {};
@@ -256,6 +262,7 @@ void node_core::shut(std::chrono::milliseconds patience) {
     const std::shared_ptr<runtime::gate> quiet = platform_->make_gate();
     on_control([this, quiet] {
         health_timer_.reset();
+        names_->detach();
         leave_waiters_.clear();
         if (leading_) {
             leadership(false, epoch_);
@@ -283,6 +290,7 @@ void node_core::shut(std::chrono::milliseconds patience) {
     stop_loops();
     // Where the control loop could not do it any more; the member holds this core.
     health_timer_.reset();
+    names_->detach();
     member_.reset();
     const auto all = resources_.read();
     for (const auto& [name, host] : *all) {

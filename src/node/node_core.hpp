@@ -8,6 +8,7 @@
 #include "muster/node.hpp"
 
 #include "cluster/member.hpp"
+#include "discovery/directory.hpp"
 #include "mesh/mesh.hpp"
 #include "node/blocking_jobs.hpp"
 #include "node/hook_queue.hpp"
@@ -54,6 +55,7 @@ public:
     std::shared_ptr<resource_core> use(std::string name);
     void run_blocking(std::move_only_function<void()> job);
     [[nodiscard]] process_host& processes() { return *processes_; }
+    result<void> register_name(const std::string& name, const pid& who, publishing how);
 
     [[nodiscard]] const config& settings() const { return settings_; }
     [[nodiscard]] member_state state() const { return state_.load(); }
@@ -101,6 +103,10 @@ private:
     void failed(const error& why) override;
     void resource_trouble(const std::string& resource, const error& why) override;
     void stuck(const cluster::right::identity& what) override;
+    void session_began(zookeeper::client& zk, bool is_new) override {
+        names_->session_began(zk, is_new);
+    }
+    void session_lost() override { names_->session_lost(); }
 
     using resource_map = std::map<std::string, std::shared_ptr<resource_host>, std::less<>>;
     /// Members by their life: where they are reached, and what they are called.
@@ -111,6 +117,7 @@ private:
     result<void> start_all();
     result<void> start_mesh(const cluster::member_settings& wanted);
     void make_workers();
+    void make_directory(const member_id& life);
     void stop_loops();
     void stop_processes();
     void attach_processes();
@@ -137,6 +144,7 @@ private:
     std::string name_;
     std::shared_ptr<runtime::loop> control_;
     std::vector<std::shared_ptr<runtime::loop>> workers_;
+    std::shared_ptr<discovery::directory> names_;
     std::unique_ptr<process_host> processes_;
     std::unique_ptr<mesh::mesh> mesh_;
     std::unique_ptr<cluster::member> member_;  ///< control loop only

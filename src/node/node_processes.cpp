@@ -1,5 +1,6 @@
 // A node and its processes: when they begin and end, and how those of others are reached.
 
+#include "cluster/paths.hpp"
 #include "node/node_core.hpp"
 
 #include <algorithm>
@@ -21,8 +22,41 @@ void node_core::make_workers() {
         workers_.push_back(platform_->make_loop("muster-" + std::to_string(i)));
     }
     auto& first = *workers_.front();
-    processes_ = std::make_unique<process_host>(
-        platform_, workers_, member_id{first.random_u64(), first.random_u64()}, name_);
+    const member_id life{first.random_u64(), first.random_u64()};
+    processes_ = std::make_unique<process_host>(platform_, workers_, life, name_);
+    make_directory(life);
+}
+
+void node_core::make_directory(const member_id& life) {
+    discovery::directory_settings how;
+    how.services = cluster::paths{settings_.cluster}.services();
+    how.prefix = settings_.publish_prefix;
+    how.advertise = settings_.advertise;
+    how.home = {life, name_, settings_.zone};
+    how.patience = settings_.ask_deadline;
+    how.warn = [log = log_](const std::string& text) {
+        log->add(severity::warning, "service.read", text);
+    };
+    names_ = std::make_shared<discovery::directory>(workers_.front(), std::move(how));
+    processes_->look_up_by(names_);
+}
+
+result<void> node_core::register_name(const std::string& name, const pid& who, publishing how) {
+    const auto reach =
+        how == publishing::always ? discovery::reach::everywhere : discovery::reach::by_prefix;
+    const auto done = names_->add(name, who, reach);
+    if (!done) {
+        return std::unexpected{done.error()};
+    }
+    if (*done == discovery::added::anew) {
+        processes_->watch(who, [names = names_, name](const pid& ended, const exit_reason&) {
+            names->remove(name, ended);
+        });
+    }
+    if (!names_->holds(name, who)) {
+        return fail(errc::gone, who.text() + " has ended, and its name '" + name + "' with it");
+    }
+    return {};
 }
 
 /// They hear that the node stops, and have a moment for what they still have to do.
