@@ -530,14 +530,16 @@ void far_side::link(const pid& own, const pid& who) {
 void far_side::lost(const member_id& id) {
     on_home([this, id] {
         const instant now = home_.workers().front()->loop().now();
-        for (auto& [which, one] : watches_) {
+        for (auto& item : watches_) {
+            watch& one = item.second;
             const auto peer = find(one.who.life());
             if (peer && peer->id == id && one.there != 0) {
                 one.there = 0;
                 one.since = now;
-                home_.workers().front()->set_alarm(now + watch_again,
-                                                   home_.next_number(),
-                                                   [this, which = which] { ask_for_watch(which); });
+                home_.workers().front()->set_alarm(
+                    now + watch_again, home_.next_number(), [this, which = item.first] {
+                        ask_for_watch(which);
+                    });
             }
         }
     });
