@@ -114,19 +114,19 @@ pending<instances> directory::find(std::string_view name) {
         return std::move(answer);
     }
     // Whoever cannot ask ZooKeeper still knows its own.
-    auto end = [self = shared_from_this(), name = std::string{name}, told = std::move(told)](
+    auto end = [self = shared_from_this(), name = std::string{name}, tell = std::move(told)](
                    const std::shared_ptr<service_entry>& entry, const error& why) mutable {
         if (auto picture = entry ? entry->known() : nullptr) {
-            told(instances{std::move(picture)});
+            tell(instances{std::move(picture)});
             return;
         }
         const service_entry alone{
             self->by_, self->how_.home.zone, [&] { return self->own_of(name); }};
         instances own{alone.own_only()};
         if (own.empty()) {
-            told(std::unexpected{why});
+            tell(std::unexpected{why});
         } else {
-            told(std::move(own));
+            tell(std::move(own));
         }
     };
     if (!link_.read()->control) {
