@@ -151,6 +151,11 @@ void connection::close(const error& why) {
     }
 }
 
+void connection::drop() {
+    const auto waiting = pending_.take_all();
+    const auto link = std::exchange(link_, nullptr);
+}
+
 void connection::broken(std::string_view why) {
     if (phase_ == phase::closed) {
         return;

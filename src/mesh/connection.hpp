@@ -55,6 +55,9 @@ public:
     /// Ends it; requests that wait end with `outcome_unknown`, or `closed` when the node stops.
     void close(const error& why);
 
+    /// Its loop has stopped: lets go of those who wait here.
+    void drop();
+
     /// Any thread.
     [[nodiscard]] const std::shared_ptr<runtime::loop>& home() const noexcept { return loop_; }
     [[nodiscard]] bool is_dialled() const noexcept { return dialled_; }

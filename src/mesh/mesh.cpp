@@ -55,6 +55,8 @@ public:
         static_cast<void>(ended->wait(machine_->now() + 5s));
     }
 
+    void drop() override { core_->drop(); }
+
 private:
     const std::shared_ptr<runtime::platform> machine_;
     const std::shared_ptr<mesh_core> core_;

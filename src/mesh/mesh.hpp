@@ -177,6 +177,10 @@ public:
     /// The same, and waits for it, up to 5 s.
     /// Blocks: so not on a loop.
     virtual void stop() = 0;
+
+    /// Lets go, on this thread, of what loops that ended too early to close it have left. Only once
+    /// all workers have stopped.
+    virtual void drop() = 0;
 };
 
 }  // namespace muster::mesh

@@ -350,6 +350,17 @@ void mesh_core::stop(task_fn done) {
     (*next)(0);
 }
 
+void mesh_core::drop() {
+    for (const auto& one : workers_) {
+        // Out of there first: what goes with them may ask for more.
+        const auto connections = std::exchange(one->connections, {});
+        const auto own = one->own_requests.take_all();
+        for (const auto& each : connections) {
+            each->drop();
+        }
+    }
+}
+
 void mesh_core::close_worker(std::size_t at) {
     worker& here = *workers_[at];
     const auto copies = here.connections;

@@ -52,6 +52,7 @@ public:
                                     std::string_view body);
     [[nodiscard]] std::size_t waiting_for(const peer& to) const;
     void stop(task_fn done);
+    void drop();
 
     // --- For connections and links -------------------------------------------------------------
 

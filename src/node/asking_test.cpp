@@ -49,6 +49,7 @@ public:
     [[nodiscard]] muster::mesh::counters count() const override { return {}; }
     void stop(task_fn) override {}
     void stop() override {}
+    void drop() override {}
 
     std::map<member_id, script> by;
     std::vector<std::pair<member_id, std::int64_t>> asked;

@@ -397,16 +397,16 @@ TEST_F(named, a_look_up_makes_no_connection_between_nodes) {
     node& cy = world.make(std::move(settings));
     ASSERT_TRUE(cy.start());
     ASSERT_TRUE(at("ann").register_name("worker", at("ann").spawn(worker, &noted)));
-    int packets = 0;
-    world.in.set_filter([&packets](const runtime::sim::packet_info& one) {
+    const auto packets = std::make_shared<int>(0);  // The world goes on after this test.
+    world.in.set_filter([packets](const runtime::sim::packet_info& one) {
         const bool both =
             (one.from == "cy" && one.to == "ann") || (one.from == "ann" && one.to == "cy");
-        packets += both ? 1 : 0;
+        *packets += both ? 1 : 0;
         return runtime::sim::verdict::deliver;
     });
     ASSERT_TRUE(comes_to("cy", "worker", {"ann"}));
     world.in.run_for(10s);
-    EXPECT_EQ(packets, 0);
+    EXPECT_EQ(*packets, 0);
 }
 
 TEST(a_name, is_registered_before_its_node_starts) {

@@ -288,6 +288,7 @@ void node_core::shut(std::chrono::milliseconds patience) {
     mesh_->stop();
     processes_.reset();
     stop_loops();
+    mesh_->drop();
     // Where the control loop could not do it any more; the member holds this core.
     health_timer_.reset();
     names_->detach();
