@@ -1,6 +1,7 @@
 #include "runtime/real_loop.hpp"
 
 #include "base/check.hpp"
+#include "runtime/quiet_thread.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -240,7 +241,7 @@ void timer_slot::cancel() {
 
 real_loop::real_loop(std::string name, std::shared_ptr<resolver> names)
     : core_{std::make_shared<loop_core>(std::move(name), std::move(names))},
-      thread_{[core = core_] { core->run(); }} {}
+      thread_{quiet_thread([core = core_] { core->run(); })} {}
 
 real_loop::~real_loop() {
     real_loop::stop();

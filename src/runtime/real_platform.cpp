@@ -1,4 +1,5 @@
 #include "base/check.hpp"
+#include "runtime/quiet_thread.hpp"
 #include "runtime/real.hpp"
 #include "runtime/real_loop.hpp"
 
@@ -79,7 +80,7 @@ public:
             return;
         }
         try {
-            std::thread{[held = state_] { held->work(); }}.detach();
+            quiet_thread([held = state_] { held->work(); }).detach();
             ++state_->threads;
         } catch (const std::system_error&) {
             MUSTER_ASSERT(state_->threads > 0, "not one thread to be had for a blocking job");

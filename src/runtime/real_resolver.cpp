@@ -1,5 +1,7 @@
 #include "runtime/real_resolver.hpp"
 
+#include "runtime/quiet_thread.hpp"
+
 #include <netdb.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -144,10 +146,10 @@ void resolver::start(std::shared_ptr<look_up> job) {
         return;
     }
     try {
-        std::thread{[held = state_] {
+        quiet_thread([held = state_] {
             ::pthread_setname_np(::pthread_self(), "resolver");
             held->work();
-        }}.detach();
+        }).detach();
         ++state_->threads;
     } catch (const std::system_error&) {
         // No thread to be had: a running one takes it, or the look-up times out.

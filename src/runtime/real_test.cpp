@@ -8,6 +8,7 @@
 
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -42,6 +43,29 @@ TEST(real_runtime, many_threads_post_and_each_keeps_its_order) {
     here->stop();
     EXPECT_TRUE(in_order);
     EXPECT_EQ(last, (std::array<int, 3>{each, each, each}));
+}
+
+/// A thread that does not block SIGTERM is enough to end the program by it.
+TEST(real_runtime, leaves_the_signals_that_end_a_program_to_whoever_waits_for_them) {
+    const auto host = make_real_platform();
+    const auto here = host->make_loop("here");
+    const auto is_blocked = [] {
+        sigset_t now;
+        pthread_sigmask(SIG_BLOCK, nullptr, &now);
+        return sigismember(&now, SIGTERM) == 1 && sigismember(&now, SIGINT) == 1;
+    };
+    EXPECT_FALSE(is_blocked());
+    std::atomic<int> blocked{0};
+    const std::shared_ptr<gate> both = host->make_gate();
+    const auto look = [&] {
+        if (is_blocked() && blocked.fetch_add(1) == 1) {
+            both->open();
+        }
+    };
+    here->post(look);
+    host->run_blocking(look);
+    EXPECT_TRUE(both->wait(host->now() + 10s));
+    here->stop();
 }
 
 TEST(real_runtime, two_loops_bounce_a_task_and_both_wake) {
