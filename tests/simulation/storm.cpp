@@ -379,6 +379,7 @@ private:
             box_.kill_keeper();
             const duration leases = box_.shape().session_timeout + 500ms;
             keeper_back_ = box_.world().now() + leases;
+            all_hindered(keeper_back_);
             later(some(leases, leases + 1500ms), [this] {
                 box_.start_keeper();
                 keeper_in_trouble_ = false;
