@@ -83,7 +83,8 @@ public:
         to.sin_family = AF_INET;
         to.sin_port = htons(port);
         to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
+        if (::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0 ||
+            is_own_other_end(port)) {
             return false;
         }
         protocol::connect_request asked;
@@ -141,6 +142,13 @@ public:
     int socket() const { return socket_; }
 
 private:
+    /// A port that nobody listens on yet may be the very one the kernel chose for our end.
+    bool is_own_other_end(std::uint16_t port) const {
+        sockaddr_in ours{};
+        socklen_t size = sizeof ours;
+        ::getsockname(socket_, reinterpret_cast<sockaddr*>(&ours), &size);
+        return ntohs(ours.sin_port) == port;
+    }
     void wait_at_most(timeval patience) {
         ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     }

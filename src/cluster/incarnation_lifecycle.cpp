@@ -248,6 +248,14 @@ bool incarnation::say_left() {
         return false;  // What it had was not taken by a plan: others wait for its effects.
     }
     status_->say_last([](status_record& mine) { mine.state = lifecycle::left; });
+    if (leader_) {
+        // The next one need not wait until this session has ended.
+        stop_leading();
+        at_.zk.remove(at_.where.succession() + "/" + succession_child_,
+                      zookeeper::any_version,
+                      never,
+                      [](const zookeeper::reply<zookeeper::nothing>&) {});
+    }
     return true;
 }
 

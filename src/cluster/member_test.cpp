@@ -62,6 +62,24 @@ TEST_F(member_test, what_waits_for_its_turn_to_be_ended_is_not_stuck) {
     EXPECT_TRUE(wait([&] { return a.app->stuck_on.size() == 2; }, 100ms));
 }
 
+// --- Leaving -------------------------------------------------------------------------------------
+
+TEST_F(member_test, a_leader_that_leaves_is_followed_before_its_session_ends) {
+    start_keeper();
+    node& a = start("a", {{"work", hash_of(4)}});
+    ASSERT_TRUE(wait([&] { return a.app->leads; }));
+    node& b = start("b", {{"work", hash_of(4)}});
+    ASSERT_TRUE(wait_owned(b, "work", 2));
+    bool left = false;
+    on(a, [&](node& at) {
+        at.self->leave(at.control->now() + 5s, [&](const result<void>&) { left = true; });
+    });
+    EXPECT_TRUE(wait([&] { return (b.app->leads && b.app->count("work") == 4) || left; }));
+    EXPECT_FALSE(left) << "it waited for the end of the session";
+    EXPECT_FALSE(a.app->leads);
+    EXPECT_TRUE(wait([&] { return left; }));
+}
+
 // --- Names ---------------------------------------------------------------------------------------
 
 TEST_F(member_test, partitions_whose_names_need_encoding_move_and_are_removed_as_others) {

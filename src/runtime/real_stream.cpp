@@ -415,6 +415,14 @@ error_code open_acceptor(tcp::acceptor& acceptor, const tcp::endpoint& at) {
     return failed;
 }
 
+/// Where nobody listens on a port of this machine, the kernel may choose that very port for this
+/// end too, and TCP then connects the socket to itself: all that is sent comes back.
+bool is_own_other_end(const tcp::socket& socket) {
+    error_code failed;
+    const tcp::endpoint ours = socket.local_endpoint(failed);
+    return !failed && ours == socket.remote_endpoint(failed) && !failed;
+}
+
 }  // namespace
 
 std::unique_ptr<operation> start_connect(const std::shared_ptr<loop_core>& home,
@@ -451,6 +459,11 @@ std::unique_ptr<operation> start_connect(const std::shared_ptr<loop_core>& home,
             if (failed) {
                 what->finish(fail(errc::unavailable,
                                   "cannot connect to " + to.text() + ": " + failed.message()));
+                return;
+            }
+            if (is_own_other_end(*socket)) {
+                what->finish(fail(errc::unavailable,
+                                  "cannot connect to " + to.text() + ": nobody listens there"));
                 return;
             }
             what->finish(std::make_unique<real_stream>(alive, std::move(*socket)));

@@ -168,6 +168,41 @@ TEST(real_runtime, connecting_into_the_void_ends_at_the_deadline) {
     here->stop();
 }
 
+/// Whoever tries again and again while a server of this machine starts gets there sooner or later.
+TEST(real_runtime, never_connects_a_port_that_nobody_listens_on_to_itself) {
+    const auto host = make_real_platform();
+    const auto here = host->make_loop("itself");
+    const std::shared_ptr<gate> done = host->make_gate();
+    endpoint nobody{"127.0.0.1", 0};
+    const std::shared_ptr<gate> known = host->make_gate();
+    here->post([&, known] {
+        const auto listened = here->listen(nobody, [](std::unique_ptr<stream>) {});
+        // Linux gives the even ports to those who connect.
+        nobody.port = static_cast<std::uint16_t>(listened.value()->local().port & ~1U);
+        known->open();
+    });
+    ASSERT_TRUE(known->wait(host->now() + 10s));
+    constexpr int enough = 20'000;  // goes once through all of them
+    int tried = 0;
+    bool connected = false;
+    std::unique_ptr<operation> connecting;
+    std::function<void()> attempt = [&, done] {
+        connecting = here->connect(
+            nobody, here->now() + 10s, [&, done](const result<std::unique_ptr<stream>>& made) {
+                connected = connected || made;
+                if (connected || ++tried == enough) {
+                    done->open();
+                } else {
+                    here->post([&attempt] { attempt(); });
+                }
+            });
+    };
+    here->post([&attempt] { attempt(); });
+    EXPECT_TRUE(done->wait(host->now() + 60s));
+    here->stop();
+    EXPECT_FALSE(connected) << "after " << tried;
+}
+
 TEST(real_runtime, a_name_that_does_not_exist_is_an_error_or_a_timeout) {
     const auto host = make_real_platform();
     const auto here = host->make_loop("names");
