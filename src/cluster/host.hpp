@@ -48,8 +48,9 @@ public:
     virtual void release(std::shared_ptr<right> mine, callback<> done) = 0;
     /// The right ended with the lease: stop at once; otherwise as `release`.
     virtual void revoke(std::shared_ptr<right> mine, callback<> done) = 0;
-    /// Asked after the lease end of what has not been done by then: whether code of the user's runs
-    /// under it at this moment. What merely waits for its turn does no harm.
+    /// Asked shortly before the lease end, at it, and from then on, of what has not been done yet:
+    /// whether code of the user's runs under it at this moment. What merely waits for its turn does
+    /// no harm, and what runs twice in a row is stuck.
     [[nodiscard]] virtual bool still_runs(const right& mine) const {
         static_cast<void>(mine);
         return true;

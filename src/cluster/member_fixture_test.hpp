@@ -43,7 +43,8 @@ inline specification list_of_names() {
 class application final : public owner_host, public member_host {
 public:
     bool hangs = false;
-    bool runs = true;  ///< what hangs is code that runs, and does not merely wait for its turn
+    /// Whether code runs under what hangs; else it merely waits for its turn.
+    std::function<bool(const right&)> runs = [](const right&) { return true; };
     std::map<std::string, std::shared_ptr<right>> owned;  ///< by "resource/partition"
     std::vector<callback<>> hanging;
     std::vector<std::string> stuck_on;
@@ -78,7 +79,7 @@ public:
         release(std::move(mine), std::move(done));
     }
 
-    [[nodiscard]] bool still_runs(const right& /*mine*/) const override { return runs; }
+    [[nodiscard]] bool still_runs(const right& mine) const override { return runs(mine); }
 
     void became(member_id, milliseconds) override {}
     void cluster_key(std::string key) override { keys.push_back(std::move(key)); }

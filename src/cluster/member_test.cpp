@@ -53,13 +53,73 @@ TEST_F(member_test, what_waits_for_its_turn_to_be_ended_is_not_stuck) {
     node& a = start("a", {{"work", hash_of(2)}});
     ASSERT_TRUE(wait_owned(a, "work", 2));
     a.app->hangs = true;
-    a.app->runs = false;
+    a.app->runs = [](const right&) { return false; };
     net.isolate(*a.machine);
     ASSERT_TRUE(wait([&] { return a.app->hanging.size() == 2; }, 10s));
     net.run_for(5s);
     EXPECT_TRUE(a.app->stuck_on.empty());
-    a.app->runs = true;
+    a.app->runs = [](const right&) { return true; };
     EXPECT_TRUE(wait([&] { return a.app->stuck_on.size() == 2; }, 100ms));
+}
+
+TEST_F(member_test, what_runs_at_the_lease_end_by_chance_is_not_stuck) {
+    start_keeper();
+    node& a = start("a", {{"work", hash_of(8)}});
+    ASSERT_TRUE(wait_owned(a, "work", 8));
+    a.app->hangs = true;
+    // Many are ended one after another, each quickly: at each look the turn is another's.
+    std::set<instant> looks;
+    a.app->runs = [&](const right& mine) {
+        looks.insert(net.now());
+        return mine.what().partition == std::to_string(looks.size() % 8);
+    };
+    net.isolate(*a.machine);
+    ASSERT_TRUE(wait([&] { return a.app->hanging.size() == 8; }, 10s));
+    net.run_for(1s);
+    EXPECT_EQ(a.app->stuck_on, std::vector<std::string>{});
+    a.app->runs = [](const right& mine) { return mine.what().partition == "3"; };
+    EXPECT_TRUE(wait([&] { return !a.app->stuck_on.empty(); }, 100ms));
+    net.run_for(1s);
+    EXPECT_EQ(a.app->stuck_on, std::vector<std::string>{"work/3"});
+}
+
+TEST_F(member_test, what_ran_before_the_lease_end_and_at_it_is_reported_at_the_end) {
+    start_keeper();
+    node& a = start("a", {{"work", hash_of(1)}});
+    ASSERT_TRUE(wait_owned(a, "work", 1));
+    a.app->hangs = true;
+    std::vector<instant> looks;
+    a.app->runs = [&](const right&) {
+        looks.push_back(net.now());
+        return true;
+    };
+    net.isolate(*a.machine);
+    ASSERT_TRUE(wait([&] { return !a.app->hanging.empty(); }, 10s));
+    const instant lapsed = net.now();  // The lease's margin of 50 ms before its end.
+    ASSERT_TRUE(wait([&] { return !a.app->stuck_on.empty(); }, 1s));
+    ASSERT_EQ(looks.size(), 2U);
+    EXPECT_EQ((looks[0] - lapsed + 200us) / 1ms, 40);
+    EXPECT_EQ((net.now() - lapsed + 200us) / 1ms, 50);
+}
+
+TEST_F(member_test, handlers_that_were_stopped_with_their_process_get_time_to_end) {
+    start_keeper();
+    node& a = start("a", {{"work", hash_of(1)}});
+    ASSERT_TRUE(wait_owned(a, "work", 1));
+    a.app->hangs = true;
+    std::vector<instant> looks;
+    a.app->runs = [&](const right&) {
+        looks.push_back(net.now());
+        return true;
+    };
+    net.isolate(*a.machine);
+    ASSERT_TRUE(wait([&] { return looks.size() == 1; }, 10s)) << "just before the end";
+    a.machine->pause();
+    net.run_for(3s);
+    a.machine->resume();
+    ASSERT_TRUE(wait([&] { return looks.size() == 2; }, 20ms));
+    EXPECT_TRUE(a.app->stuck_on.empty()) << "it had no time to end between these two looks";
+    EXPECT_TRUE(wait([&] { return !a.app->stuck_on.empty(); }, 20ms)) << "and now it had";
 }
 
 // --- Names ---------------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ private:
         bool stop_by_lease = false;
         bool handler_stopped = false;
         bool idle = false;
+        bool ran = false;  ///< when it was looked at last, near the lease end
         bool late_reported = false;
     };
 
@@ -71,7 +72,8 @@ private:
     void feed_all(std::span<const holder_event> seen);
     void feed_soon(holder_event ended);
     void feed_ended();
-    void look_for_stuck();
+    void look_for_stuck_at(instant when);
+    void look_for_stuck(instant due);
     void forget(std::uint64_t number);
     void perform(const begin_acquire& asked);
     void perform(const begin_release& asked);
@@ -114,6 +116,7 @@ private:
     std::deque<holder_event> queue_;
     std::vector<holder_event> ended_;  ///< of handlers, since the last turn
     std::unique_ptr<runtime::timer> stuck_timer_;
+    bool excused_ = false;  ///< one look has come late since the lease ended
     life_guard life_;
 };
 
