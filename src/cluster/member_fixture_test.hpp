@@ -47,6 +47,8 @@ public:
     std::function<bool(const right&)> runs = [](const right&) { return true; };
     std::map<std::string, std::shared_ptr<right>> owned;  ///< by "resource/partition"
     std::vector<callback<>> hanging;
+    std::shared_ptr<runtime::loop> clock;
+    int begun_without_right = 0;
     std::vector<std::string> stuck_on;
     std::vector<std::string> troubles;
     std::optional<error> failure;
@@ -64,6 +66,7 @@ public:
     }
 
     void acquire(std::shared_ptr<right> mine, callback<result<void>> done) override {
+        begun_without_right += clock && !mine->valid(clock->now()) ? 1 : 0;
         owned[name_of(*mine)] = std::move(mine);
         done({});
     }
@@ -155,6 +158,7 @@ protected:
         node& one = *nodes.back();
         one.machine = &net.add_host(name);
         one.control = one.machine->make_loop("control");
+        one.app->clock = one.control;
         member_settings settings;
         settings.cluster = "test";
         settings.servers =

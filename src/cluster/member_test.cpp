@@ -221,6 +221,77 @@ TEST_F(member_test, who_leaves_in_order_delays_nobody_however_often_it_comes_and
     }
 }
 
+// --- Crashes ------------------------------------------------------------------------------------
+
+TEST_F(member_test, what_a_crashed_owner_had_to_give_up_is_begun_after_the_handover_delay) {
+    start_keeper();
+    specification spec = hash_of(4);
+    spec.handover_delay = milliseconds{500};
+    node& a = start("a", {{"work", spec}});
+    node& b = start("b", {{"work", spec}});
+    ASSERT_TRUE(wait_owned(b, "work", 2));
+    b.app->hangs = true;
+    drain("b");
+    ASSERT_TRUE(wait([&] { return b.app->hanging.size() == 2; }));
+    const std::string znode = where.member(b.self->id());
+    b.machine->kill();
+    while (read(znode).ok()) {
+        net.run_for(1ms);
+    }
+    const instant gone = net.now();
+    EXPECT_EQ(a.app->count("work"), 2U);
+    ASSERT_TRUE(wait_owned(a, "work", 4));
+    EXPECT_GE(net.now() - gone, 495ms);
+    EXPECT_LE(net.now() - gone, 550ms);
+}
+
+TEST_F(member_test, a_handover_delay_that_ends_while_the_process_is_stopped_begins_nothing) {
+    start_keeper();
+    specification spec = hash_of(4);
+    spec.handover_delay = milliseconds{500};
+    node& z = start("z");
+    ASSERT_TRUE(wait([&] { return z.app->leads; }));
+    node& a = start("a", {{"work", spec}});
+    node& b = start("b", {{"work", spec}});
+    ASSERT_TRUE(wait_owned(b, "work", 2));
+    b.app->hangs = true;
+    drain("b");
+    ASSERT_TRUE(wait([&] { return b.app->hanging.size() == 2; }));
+    const std::string znode = where.member(b.self->id());
+    b.machine->kill();
+    while (read(znode).ok()) {
+        net.run_for(1ms);
+    }
+    net.run_for(100ms);
+    a.machine->pause();
+    net.run_for(5s);
+    a.app->begun_without_right = 0;
+    a.machine->resume();
+    net.run_for(5s);
+    EXPECT_EQ(a.app->begun_without_right, 0);
+    EXPECT_EQ(a.app->count("work"), 4U) << "in its next life";
+}
+
+TEST_F(member_test, what_an_owner_had_released_before_it_crashed_is_begun_at_once) {
+    start_keeper();
+    specification spec = hash_of(4);
+    spec.handover_delay = milliseconds{500};
+    node& a = start("a", {{"work", spec}});
+    node& b = start("b", {{"work", spec}});
+    ASSERT_TRUE(wait_owned(b, "work", 2));
+    b.app->hangs = true;
+    drain("b");
+    ASSERT_TRUE(wait([&] { return b.app->hanging.size() == 2; }));
+    on(b, [](node& at) {
+        for (auto& done : std::exchange(at.app->hanging, {})) {
+            done();
+        }
+    });
+    net.run_for(10ms);
+    b.machine->kill();
+    EXPECT_TRUE(wait([&] { return a.app->count("work") == 4; }, 50ms));
+}
+
 // --- Planners ------------------------------------------------------------------------------------
 
 /// Gives everything to the member with the last name, and counts how often it was asked.

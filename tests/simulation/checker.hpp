@@ -46,9 +46,6 @@ public:
     [[nodiscard]] virtual instant now() const = 0;
     /// Its newest incarnation; empty before the first.
     [[nodiscard]] virtual member_id id() const = 0;
-    /// Whom it had to wait for, by the newest plan it has read, before it could acquire that.
-    [[nodiscard]] virtual std::vector<member_id> waits_for(
-        const cluster::right::identity& what) const = 0;
 };
 
 class checker {

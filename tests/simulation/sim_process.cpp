@@ -127,21 +127,6 @@ bool sim_process::is_awake() const {
     return !dead_ && !paused_ && world_.now() >= awake_from_;
 }
 
-std::vector<member_id> sim_process::waits_for(const right::identity& what) const {
-    const auto by = plan(what.resource);
-    if (!by) {
-        return {};
-    }
-    for (const cluster::plan_chunk& chunk : by->whole().chunks) {
-        for (const cluster::entry& one : chunk.entries) {
-            if (one.partition == what.partition && one.slot == what.slot) {
-                return one.waits;
-            }
-        }
-    }
-    return {};
-}
-
 duration sim_process::drawn(duration most) {
     return most <= duration{} ? duration{}
                               : duration{static_cast<duration::rep>(world_.random_below(

@@ -97,9 +97,6 @@ public:
     [[nodiscard]] instant now() const override { return machine_.now(); }
     [[nodiscard]] member_id id() const override { return ids_.empty() ? member_id{} : ids_.back(); }
 
-    [[nodiscard]] std::vector<member_id> waits_for(
-        const cluster::right::identity& what) const override;
-
     // owner_host
     void acquire(std::shared_ptr<cluster::right> mine, callback<result<void>> done) override;
     void release(std::shared_ptr<cluster::right> mine, callback<> done) override;

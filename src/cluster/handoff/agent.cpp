@@ -307,6 +307,28 @@ void holder_agent::perform(const watch_former& asked) {
 
 void holder_agent::perform(const forget_former& asked) {
     watched_.erase(asked.who);
+    settling_.erase(asked.who);
+}
+
+void holder_agent::perform(const let_settle& asked) {
+    if (spec_.handover_delay <= std::chrono::milliseconds{0}) {
+        feed(former_settled{asked.who});
+        return;
+    }
+    settling_[asked.who] = at_.loop.make_timer();
+    settle_at(asked.who, at_.loop.now() + spec_.handover_delay);
+}
+
+void holder_agent::settle_at(member_id who, instant when) {
+    settling_.at(who)->set(when, life_.wrap([this, who] {
+        const instant now = at_.loop.now();
+        if (state_.may_act && !lease_->allows(now)) {
+            // This process was stopped meanwhile, and nobody has told yet that the lease is over.
+            settle_at(who, now + 1ms);
+        } else {
+            feed(former_settled{who});
+        }
+    }));
 }
 
 void holder_agent::look_again() {
@@ -353,6 +375,7 @@ void holder_agent::read_former(member_id who) {
             const auto released = status->resources.find(resource_);
             feed(former_read{who,
                              {.gone = false,
+                              .left = status->state == lifecycle::left,
                               .released = released == status->resources.end() ? release_record{}
                                                                               : released->second}});
         });
@@ -370,7 +393,7 @@ void holder_agent::check_member_znode(member_id who) {
                     std::move(changed),
                     [this, who](zookeeper::reply<zookeeper::stat> got) {
                         if (got.refused_with(zookeeper::zk_error::no_node)) {
-                            feed(former_read{who, {.gone = true, .released = std::nullopt}});
+                            feed(former_read{who, {.gone = true}});
                         }
                     });
 }

@@ -81,7 +81,9 @@ private:
     void perform(const publish& asked);
     void perform(const watch_former& asked);
     void perform(const forget_former& asked);
+    void perform(const let_settle& asked);
 
+    void settle_at(member_id who, instant when);
     void forget_failure_later(const std::string& key, plan_number fence);
     void started(std::uint64_t number, const result<void>& outcome);
     void stop(std::uint64_t number, given& one, bool by_lease);
@@ -107,6 +109,7 @@ private:
     std::map<std::pair<std::string, plan_number>, std::uint64_t> numbers_;  ///< by key and fence
     std::uint64_t next_number_ = 1;
     std::map<member_id, std::uint64_t> watched_;  ///< how often read: only the last watch counts
+    std::map<member_id, std::unique_ptr<runtime::timer>> settling_;
     struct back_off {
         unsigned failures = 0;
         std::unique_ptr<runtime::timer> over;

@@ -94,7 +94,7 @@ void protocol_world::step() {
             return;
         case 7:
         case 8:
-            return read_former(who, dice_.one_in(2));
+            return dice_.one_in(4) ? end_delay(who) : read_former(who, dice_.one_in(2));
         case 9:
         case 10:
             return move_publication(who);
@@ -135,6 +135,10 @@ void protocol_world::perform(std::size_t who, const holder_action& action) {
                 if (broken_ == mutation::early_release) {
                     one.sending->except.clear();
                 }
+            } else if constexpr (std::is_same_v<kind, let_settle>) {
+                one.settling.insert(what.who);
+            } else if constexpr (std::is_same_v<kind, forget_former>) {
+                one.settling.erase(what.who);
             }
         },
         action);
@@ -217,6 +221,15 @@ void protocol_world::read_former(std::size_t who, bool newest) {
     }
     const member_id former = any_of(dice_, members_[who].holder.formers).first;
     feed(who, former_read{former, look_at(who, former, newest)});
+}
+
+void protocol_world::end_delay(std::size_t who) {
+    member& one = members_[who];
+    if (!one.gone && !one.settling.empty()) {
+        const member_id former = *one.settling.begin();
+        one.settling.erase(former);
+        feed(who, former_settled{former});
+    }
 }
 
 void protocol_world::move_publication(std::size_t who) {
@@ -408,6 +421,7 @@ void protocol_world::settle() {
                 move_publication(who);
                 end_handler(who, false);
                 read_former(who, true);
+                end_delay(who);
             }
             const auto failures = one.holder.failed;
             for (const auto& [key, fence] : failures) {

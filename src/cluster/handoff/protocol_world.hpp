@@ -74,6 +74,7 @@ private:
         std::vector<release_record> statuses;  ///< as ZooKeeper has seen them, oldest first
         std::optional<release_record> sending;
         std::optional<release_record> unacked;
+        std::set<member_id> settling;  ///< whose handover_delay runs, as it sees it
     };
 
     void feed(std::size_t who, const holder_event& event);
@@ -86,6 +87,7 @@ private:
     planner any_planner();
     void read_plan(std::size_t who, bool newest);
     void read_former(std::size_t who, bool newest);
+    void end_delay(std::size_t who);
     former_owner look_at(std::size_t reader, member_id who, bool newest);
     void move_publication(std::size_t who);
     void end_handler(std::size_t who, bool may_fail);

@@ -25,6 +25,7 @@ public:
 
     void on(const plan_read& event);
     void on(const former_read& event);
+    void on(const former_settled& event);
     void on(const rights_changed& event) { state_.may_act = event.may_act; }
     void on(const lease_ended& event);
     void on(const acquire_ended& event);
@@ -109,9 +110,20 @@ void handler::on(const former_read& event) {
     if (at == state_.formers.end()) {
         return;
     }
-    at->second.gone = at->second.gone || event.what.gone;  // gone is for ever
+    former_owner& known = at->second;
+    known.left = known.left || event.what.left;
     if (event.what.released) {
-        at->second.released = event.what.released;
+        known.released = event.what.released;
+    }
+    if (event.what.gone && !std::exchange(known.gone, true) && !known.left) {  // gone is for ever
+        actions_.emplace_back(let_settle{event.who});
+    }
+}
+
+void handler::on(const former_settled& event) {
+    const auto at = state_.formers.find(event.who);
+    if (at != state_.formers.end() && at->second.gone) {
+        at->second.settled = true;
     }
 }
 
@@ -222,6 +234,7 @@ void handler::reconcile() {
     }
 }
 
+/// Of who is gone without having released, the effects are waited for too.
 bool handler::let_go(member_id who, const held_entry& one) const {
     const auto at = state_.formers.find(who);
     if (at == state_.formers.end()) {
@@ -230,7 +243,7 @@ bool handler::let_go(member_id who, const held_entry& one) const {
     entry place;
     place.partition = one.partition;
     place.slot = one.slot;
-    return at->second.gone ||
+    return (at->second.gone && (at->second.left || at->second.settled)) ||
            (at->second.released && has_released(*at->second.released, place, one.waits_upto));
 }
 

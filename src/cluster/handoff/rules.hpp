@@ -36,8 +36,12 @@ struct held_entry {
 
 /// What a member knows of former owners it waits for.
 struct former_owner {
-    bool gone = false;                       ///< both znodes read as absent
-    std::optional<release_record> released;  ///< of this resource; nothing: not read yet
+    bool gone = false;  ///< both znodes read as absent
+    bool left = false;  ///< its status said `left`: it had released all it ever had
+    std::optional<release_record> released = std::nullopt;  ///< of this resource, as read last
+    /// Gone without having left, and its effects have had their handover_delay to end.
+    bool settled = false;
+    friend bool operator==(const former_owner&, const former_owner&) = default;
 };
 
 /// One resource, as one member holds it.
@@ -64,7 +68,11 @@ struct plan_read {
 };
 struct former_read {
     member_id who;
-    former_owner what;
+    former_owner what;  ///< without `settled`
+};
+/// The handover_delay that `let_settle` asked for is over.
+struct former_settled {
+    member_id who;
 };
 struct rights_changed {
     bool may_act = false;
@@ -92,6 +100,7 @@ struct failure_forgotten {
 };
 using holder_event = std::variant<plan_read,
                                   former_read,
+                                  former_settled,
                                   rights_changed,
                                   lease_ended,
                                   acquire_ended,
@@ -124,8 +133,13 @@ struct watch_former {
 struct forget_former {
     member_id who;
 };
-using holder_action =
-    std::variant<begin_acquire, begin_release, revoke, publish, watch_former, forget_former>;
+/// Has been read as gone, and nothing says that it let go before: what it sent may still be on its
+/// way. `former_settled` comes once the resource's handover_delay is over, from now on.
+struct let_settle {
+    member_id who;
+};
+using holder_action = std::
+    variant<begin_acquire, begin_release, revoke, publish, watch_former, forget_former, let_settle>;
 
 struct holder_step {
     holder_state next;

@@ -63,6 +63,9 @@ std::string told(const holder_action& action) {
         std::string operator()(const forget_former& what) const {
             return "forget " + std::to_string(what.who.low());
         }
+        std::string operator()(const let_settle& what) const {
+            return "settle " + std::to_string(what.who.low());
+        }
     };
     return std::visit(teller{}, action);
 }
@@ -119,21 +122,55 @@ TEST(handoff, a_successor_waits_until_it_has_read_that_the_former_owner_let_go) 
     holder one;
     one.sees(rights_changed{true}).sees(plan_read{plan_of(9, owned(me, 9, {other}))});
     EXPECT_EQ(one.asked(), (story{"watch 2"}));
-    one.sees(former_read{other, {.gone = false, .released = std::nullopt}});
-    one.sees(former_read{other, {.gone = false, .released = through(8)}});
-    one.sees(former_read{other, {.gone = false, .released = through(9, {"p"})}});
+    one.sees(former_read{other, {.released = std::nullopt}});
+    one.sees(former_read{other, {.released = through(8)}});
+    one.sees(former_read{other, {.released = through(9, {"p"})}});
     EXPECT_EQ(one.asked(), story{});
-    one.sees(former_read{other, {.gone = false, .released = through(9)}});
+    one.sees(former_read{other, {.released = through(9)}});
     EXPECT_EQ(one.asked(), (story{"start p@9", "forget 2"}));
 }
 
-TEST(handoff, a_former_owner_that_is_gone_holds_nobody_up) {
+TEST(handoff, a_former_owner_that_has_left_holds_nobody_up) {
+    holder one;
+    one.sees(rights_changed{true}).sees(plan_read{plan_of(9, owned(me, 9, {other}))});
+    one.sees(former_read{other, {.left = true, .released = through(8)}});
+    EXPECT_EQ(one.asked(), (story{"watch 2"}));
+    one.sees(former_read{other, {.gone = true}});
+    EXPECT_EQ(one.asked(), (story{"start p@9", "forget 2"}));
+}
+
+TEST(handoff, what_a_crashed_owner_has_sent_has_time_to_arrive) {
     holder one;
     one.sees(rights_changed{true}).sees(plan_read{plan_of(9, owned(me, 9, {other, third}))});
-    one.sees(former_read{other, {.gone = true, .released = std::nullopt}});
-    EXPECT_EQ(one.asked(), (story{"watch 2", "watch 3"}));
-    one.sees(former_read{third, {.gone = true, .released = std::nullopt}});
+    one.sees(former_read{other, {.gone = true}});
+    one.sees(former_read{third, {.released = through(9, {"p"})}});
+    EXPECT_EQ(one.asked(), (story{"watch 2", "watch 3", "settle 2"}));
+    one.sees(former_read{other, {.gone = true}}).sees(former_read{third, {.gone = true}});
+    EXPECT_EQ(one.asked(), (story{"settle 3"})) << "each once";
+    one.sees(former_settled{other});
+    EXPECT_EQ(one.asked(), story{});
+    one.sees(former_settled{third});
     EXPECT_EQ(one.asked(), (story{"start p@9", "forget 2", "forget 3"}));
+}
+
+TEST(handoff, whoever_had_released_it_before_its_crash_is_not_waited_for) {
+    holder one;
+    one.sees(rights_changed{true}).sees(plan_read{plan_of(9, owned(me, 9, {other, third}))});
+    one.sees(former_read{other, {.released = through(9)}});
+    one.sees(former_read{other, {.gone = true}});
+    one.sees(former_read{third, {.left = true}}).sees(former_read{third, {.gone = true}});
+    EXPECT_EQ(one.asked(),
+              (story{"watch 2", "watch 3", "settle 2", "start p@9", "forget 2", "forget 3"}));
+    one.sees(former_settled{other});
+    EXPECT_EQ(one.asked(), story{});
+}
+
+TEST(handoff, the_end_of_a_delay_says_nothing_of_somebody_who_is_there) {
+    holder one;
+    one.sees(rights_changed{true}).sees(plan_read{plan_of(9, owned(me, 9, {other}))});
+    one.sees(former_settled{other}).sees(former_read{other, {.released = through(8)}});
+    one.sees(former_read{other, {.gone = true}});
+    EXPECT_EQ(one.asked(), (story{"watch 2", "settle 2"}));
 }
 
 TEST(handoff, waits_that_the_leader_cleaned_are_not_waited_for_any_more) {
