@@ -49,6 +49,9 @@ public:
     std::vector<callback<>> hanging;
     std::shared_ptr<runtime::loop> clock;
     int begun_without_right = 0;
+    bool holds_preparing = false;
+    std::vector<planned_move> to_prepare;  ///< all that it was asked to
+    std::vector<callback<result<void>>> preparing;
     std::vector<std::string> stuck_on;
     std::vector<std::string> troubles;
     std::optional<error> failure;
@@ -80,6 +83,15 @@ public:
     }
     void revoke(std::shared_ptr<right> mine, callback<> done) override {
         release(std::move(mine), std::move(done));
+    }
+
+    void prepare(planned_move what, callback<result<void>> done) override {
+        to_prepare.push_back(std::move(what));
+        if (holds_preparing) {
+            preparing.push_back(std::move(done));
+        } else {
+            done({});
+        }
     }
 
     [[nodiscard]] bool still_runs(const right& mine) const override { return runs(mine); }

@@ -105,6 +105,9 @@ public:
     /// How many writes of leaders were judged, and acquires after a crash.
     [[nodiscard]] std::uint64_t leader_writes() const { return leader_writes_; }
     [[nodiscard]] std::uint64_t delayed_acquires() const { return delayed_acquires_; }
+    /// Somebody was asked to prepare for a partition.
+    void prepared() { ++prepares_; }
+    [[nodiscard]] std::uint64_t prepares() const { return prepares_; }
 
 private:
     struct given {
@@ -153,6 +156,7 @@ private:
     std::map<std::string, duration> delays_;  ///< by resource
     std::map<std::string, holding> holders_;
     std::uint64_t acquires_ = 0, effects_ = 0, leader_writes_ = 0, delayed_acquires_ = 0;
+    std::uint64_t prepares_ = 0;
     std::deque<std::string> story_;
     std::string violation_;
 };

@@ -215,6 +215,24 @@ void sim_process::revoke(std::shared_ptr<right> mine, callback<> done) {
     }
 }
 
+void sim_process::prepare(cluster::planned_move what, callback<result<void>> done) {
+    if (dead_) {
+        return;
+    }
+    judge_.prepared();
+    judge_.note(title() + " prepares for " + what.resource + "/" + what.partition);
+    const application_shape& how = shape_.application;
+    const std::uint64_t drawn_lot = world_.random_below(100);
+    if (drawn_lot < how.prepare_hangs_percent) {
+        after(1h, [done = std::move(done)]() mutable { done({}); });
+        return;
+    }
+    const bool fails = drawn_lot >= 100 - how.prepare_fails_percent;
+    after(drawn(how.prepare_takes), [fails, done = std::move(done)]() mutable {
+        done(fails ? fail(errc::handler_failed, "there is nothing to read ahead") : result<void>{});
+    });
+}
+
 // --- What happens to the member -----------------------------------------------------------------
 
 void sim_process::became(member_id id, std::chrono::milliseconds session_timeout) {

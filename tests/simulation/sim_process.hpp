@@ -27,6 +27,9 @@ struct application_shape {
     duration effect_takes{};  ///< nothing: no effects
     duration effect_every{};
     unsigned acquire_fails_percent = 0;
+    duration prepare_takes{};
+    unsigned prepare_fails_percent = 0;
+    unsigned prepare_hangs_percent = 0;  ///< for as long as the process lives
     duration init_takes{};
     bool init_fails = false;
 };
@@ -101,6 +104,7 @@ public:
     void acquire(std::shared_ptr<cluster::right> mine, callback<result<void>> done) override;
     void release(std::shared_ptr<cluster::right> mine, callback<> done) override;
     void revoke(std::shared_ptr<cluster::right> mine, callback<> done) override;
+    void prepare(cluster::planned_move what, callback<result<void>> done) override;
 
     // member_host
     void became(member_id id, std::chrono::milliseconds session_timeout) override;

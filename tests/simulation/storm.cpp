@@ -69,6 +69,7 @@ public:
         out.effects = box_.judge().effects();
         out.leader_writes = box_.judge().leader_writes();
         out.delayed_acquires = box_.judge().delayed_acquires();
+        out.prepares = box_.judge().prepares();
         return out;
     }
 

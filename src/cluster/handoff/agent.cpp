@@ -331,6 +331,19 @@ void holder_agent::settle_at(member_id who, instant when) {
     }));
 }
 
+void holder_agent::perform(const begin_prepare& asked) {
+    const std::string key = entry_key(asked.what.partition, asked.what.slot);
+    host_->prepare({resource_, asked.what.partition, asked.what.slot, asked.what.owner},
+                   on_loop([this, key](const result<void>& outcome) {
+                       if (!outcome) {
+                           at_.log(log_level::warning,
+                                   "partition.prepare_failed",
+                                   resource_ + "/" + key + ": " + outcome.error().text);
+                       }
+                       feed_soon(prepare_ended{key});
+                   }));
+}
+
 void holder_agent::look_again() {
     for (const auto& [who, reads] : watched_) {
         read_former(who);

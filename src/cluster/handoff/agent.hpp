@@ -82,6 +82,7 @@ private:
     void perform(const watch_former& asked);
     void perform(const forget_former& asked);
     void perform(const let_settle& asked);
+    void perform(const begin_prepare& asked);
 
     void settle_at(member_id who, instant when);
     void forget_failure_later(const std::string& key, plan_number fence);

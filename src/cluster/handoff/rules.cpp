@@ -9,11 +9,12 @@
 // One pass after each event, whatever the event was:
 //   reconcile   what is held but no longer granted stops (rule 3); what is granted is waited for
 //   start       what waits for nobody any more, and may act, starts (rule 2)
+//   prepare     what this member may be given next is prepared (rule 4)
 //   follow      whom to watch is whom a waiting entry waits for
 //   tell        whether somebody waits for a release that is not published yet
 //
-// The newest plan is boiled down once, when it is read, to what concerns this member: `granted`
-// and `awaited`. All other events cost no more than what is held.
+// The newest plan is boiled down once, when it is read, to what concerns this member: `granted`,
+// `awaited` and `hinted`. All other events cost no more than what is held.
 
 namespace muster::cluster {
 
@@ -32,11 +33,13 @@ public:
     void on(const release_ended& event);
     void on(const was_published& event) { state_.published = event.what; }
     void on(const failure_forgotten& event);
+    void on(const prepare_ended& event);
 
     holder_step finish() {
         forgive();
         reconcile();
         start();
+        prepare();
         follow();
         tell();
         return {.next = std::move(state_), .actions = std::move(actions_)};
@@ -46,6 +49,7 @@ private:
     void forgive();
     void reconcile();
     void start();
+    void prepare();
     void follow();
     void tell();
 
@@ -78,12 +82,14 @@ void handler::on(const plan_read& event) {
     state_.newest = event.whole;
     state_.granted.clear();
     state_.awaited.clear();
+    state_.hinted.clear();
     std::map<std::string, plan_number> failed;
     for (const plan_chunk& chunk : state_.newest->chunks) {
         for (const entry& one : chunk.entries) {
             const bool mine = one.owner == state_.self;
             const bool awaited = std::ranges::find(one.waits, state_.self) != one.waits.end();
-            if (!mine && !awaited && state_.failed.empty()) {
+            const bool hinted = !mine && one.next == state_.self;
+            if (!mine && !awaited && !hinted && state_.failed.empty()) {
                 continue;
             }
             const std::string key = entry_key(one);
@@ -96,6 +102,9 @@ void handler::on(const plan_read& event) {
                                        .waits_upto = one.fence};
             } else if (awaited) {
                 state_.awaited[key] = one.fence;
+            }
+            if (hinted) {
+                state_.hinted[key] = {one.partition, one.slot, one.owner};
             }
             if (const auto at = state_.failed.find(key); at != state_.failed.end()) {
                 failed.insert(*at);
@@ -182,6 +191,12 @@ void handler::on(const failure_forgotten& event) {
     state_.forgiven[event.key] = event.fence;
 }
 
+void handler::on(const prepare_ended& event) {
+    if (const auto at = state_.prepared.find(event.key); at != state_.prepared.end()) {
+        at->second = true;
+    }
+}
+
 /// A failure whose back-off is over is forgotten once its grant is: until then the leader has to
 /// see it, or the entry would stay with a member that may not start it again under that fence.
 void handler::forgive() {
@@ -261,6 +276,21 @@ void handler::start() {
     }
 }
 
+/// What was begun goes on to its end, though nobody may want it any more: it is not begun twice.
+void handler::prepare() {
+    std::erase_if(state_.prepared, [&](const auto& one) {
+        return one.second && !state_.hinted.contains(one.first);
+    });
+    if (!state_.may_act) {
+        return;
+    }
+    for (const auto& [key, one] : state_.hinted) {
+        if (state_.prepared.try_emplace(key, false).second) {
+            actions_.emplace_back(begin_prepare{one});
+        }
+    }
+}
+
 void handler::follow() {
     std::set<member_id> wanted;
     for (const auto& [key, one] : state_.held) {
@@ -295,7 +325,11 @@ release_record handler::record() const {
     }
     what.revoked = state_.revoked;
     what.failed = state_.failed;
-    what.ready = state_.published.ready;
+    for (const auto& [key, done] : state_.prepared) {
+        if (done && state_.hinted.contains(key)) {
+            what.ready.insert(key);
+        }
+    }
     return what;
 }
 
@@ -310,7 +344,7 @@ bool handler::somebody_waits_for(const release_record& what) const {
     const bool lapsed = std::ranges::any_of(state_.granted, [&](const auto& one) {
         return one.second.fence <= what.revoked && one.second.fence > told.revoked;
     });
-    return released || lapsed || what.failed != told.failed;
+    return released || lapsed || what.failed != told.failed || what.ready != told.ready;
 }
 
 void handler::tell() {
