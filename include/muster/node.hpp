@@ -41,6 +41,7 @@ struct served {
     std::vector<std::string> from;
     resource_options options;
     std::function<std::unique_ptr<partition_object>(ownership)> make;
+    std::function<result<void>(const partition_hint&)> prepare;  ///< empty: the class cannot
 };
 
 template <class Kind>
@@ -52,6 +53,7 @@ resource_options options_of(const Kind& kind) {
             kind.on_stuck,
             kind.acquire_deadline,
             kind.release_deadline,
+            kind.prepare_deadline,
             kind.planner};
 }
 
@@ -100,6 +102,11 @@ public:
 
     /// Serves the partitions of `name` that this member is given, as objects of class `P`.
     /// Before `start` or after.
+    ///
+    /// Where `prepare_deadline` is set, `P` has a `static void prepare(const partition_hint&)`, or
+    /// one that returns `std::expected<void, muster::error>`: called, on a thread that may block,
+    /// two partitions of a resource at a time, before a planned move to this member. Once it has
+    /// returned, the partition moves; an error, or what it throws, is logged.
     template <class P>
     resource<P> serve(std::string name, by_hash how) {
         return serve_as<P>(std::move(name),
@@ -107,7 +114,8 @@ public:
                             .partitions = how.partitions,
                             .from = {},
                             .options = detail::options_of(how),
-                            .make = {}});
+                            .make = {},
+                            .prepare = {}});
     }
     template <class P>
     resource<P> serve(std::string name, by_range how) {
@@ -116,7 +124,8 @@ public:
                             .partitions = 0,
                             .from = how.from,
                             .options = detail::options_of(how),
-                            .make = {}});
+                            .make = {},
+                            .prepare = {}});
     }
     template <class P>
     resource<P> serve(std::string name, by_list how) {
@@ -125,7 +134,8 @@ public:
                             .partitions = 0,
                             .from = {},
                             .options = detail::options_of(how),
-                            .make = {}});
+                            .make = {},
+                            .prepare = {}});
     }
 
     /// A resource that others serve, or this node: to ask, not to own.
@@ -260,6 +270,9 @@ private:
         how.make = [](ownership mine) -> std::unique_ptr<detail::partition_object> {
             return std::make_unique<detail::partition_of<P, typename P::handles>>(std::move(mine));
         };
+        if constexpr (detail::prepares<P>) {
+            how.prepare = [](const partition_hint& hint) { return detail::prepare_for<P>(hint); };
+        }
         return resource<P>{serve_core(std::move(name), std::move(how))};
     }
     std::shared_ptr<detail::resource_core> serve_core(std::string name, detail::served how);

@@ -39,6 +39,29 @@ public:
 
 }  // namespace detail
 
+/// A partition that this member is to get by a planned move, and may prepare for: read ahead what
+/// it will need, ask its owner for its state. No right to act comes of it, and the partition may
+/// come before the preparation is over, or never.
+///
+/// Threads:  any; a value.
+/// Lifetime: `node()` only while the node lives.
+class partition_hint {
+public:
+    partition_hint(partition_name partition, member_id owner, muster::node& home)
+        : partition_{std::move(partition)}, owner_{owner}, home_{&home} {}
+
+    [[nodiscard]] const partition_name& partition() const noexcept { return partition_; }
+    /// Who acts on it meanwhile.
+    [[nodiscard]] member_id owner() const noexcept { return owner_; }
+    /// The node that is to own it.
+    [[nodiscard]] muster::node& node() const noexcept { return *home_; }
+
+private:
+    partition_name partition_;
+    member_id owner_;
+    muster::node* home_;
+};
+
 /// Lets an effect happen while the right holds, and holds back the release until it is over.
 /// Threads: one at a time; moves between threads.
 class [[nodiscard]] acting {

@@ -27,7 +27,8 @@ struct planned_member {
 struct planned_partition {
     std::string name;  ///< hash: the decimal index; range: its first key; list: its name
     /// The owner of each replica slot today; slot 0 is the writer; an empty id is nobody. Owners
-    /// that may not own any more (gone, draining) have been emptied already.
+    /// that may not own any more (gone, draining) have been emptied already, and who prepares to
+    /// take a slot over stands in it as if it had.
     std::vector<member_id> owners;
     double weight = 1.0;
     /// Who may own it; empty: everybody (used by global processes and pins).

@@ -49,6 +49,11 @@ struct resource_options {
     muster::on_stuck on_stuck = muster::on_stuck::abort;
     std::chrono::milliseconds acquire_deadline{30'000};
     std::chrono::milliseconds release_deadline{5'000};
+    /// Above 0: a planned move waits until the member that is to get the partition has prepared for
+    /// it, but no longer than this; then the partition moves all the same. Meanwhile its owner goes
+    /// on. The class of the partitions says how: `static void prepare(const partition_hint&)`. What
+    /// nobody serves, as after a crash, waits for nothing. Keep it well below `drain_deadline`.
+    std::chrono::milliseconds prepare_deadline{0};
     /// Runs on the leader alone; nothing: the built-in one.
     muster::planner planner{};
 };
@@ -63,6 +68,7 @@ struct by_hash {
     muster::on_stuck on_stuck = muster::on_stuck::abort;
     std::chrono::milliseconds acquire_deadline{30'000};
     std::chrono::milliseconds release_deadline{5'000};
+    std::chrono::milliseconds prepare_deadline{0};
     muster::planner planner{};
 };
 
@@ -76,6 +82,7 @@ struct by_range {
     muster::on_stuck on_stuck = muster::on_stuck::abort;
     std::chrono::milliseconds acquire_deadline{30'000};
     std::chrono::milliseconds release_deadline{5'000};
+    std::chrono::milliseconds prepare_deadline{0};
     muster::planner planner{};
 };
 
@@ -88,6 +95,7 @@ struct by_list {
     muster::on_stuck on_stuck = muster::on_stuck::abort;
     std::chrono::milliseconds acquire_deadline{30'000};
     std::chrono::milliseconds release_deadline{5'000};
+    std::chrono::milliseconds prepare_deadline{0};
     muster::planner planner{};
 };
 
@@ -246,14 +254,14 @@ public:
         static_assert(!std::is_void_v<reply>, "a scattered request needs a reply");
         const Request request{std::forward<Fields>(fields)...};
         auto [answer, tell] = make_pending<gathered<reply>>();
-        core_->when_planned(
-            deadline(),
-            [core = core_, bytes = encode(request), done = std::move(tell)](
-                std::int64_t plan,
-                std::vector<std::string> names,
-                std::chrono::nanoseconds left) mutable {
-                scatter_over<Request>(*core, left, bytes, plan, std::move(names), std::move(done));
-            });
+        core_->when_planned(deadline(),
+                            [core = core_, bytes = encode(request), done = std::move(tell)](
+                                std::int64_t plan,
+                                std::vector<std::string> names,
+                                std::chrono::nanoseconds left) mutable {
+                                scatter_over<Request>(
+                                    *core, left, bytes, plan, std::move(names), std::move(done));
+                            });
         return std::move(answer);
     }
 

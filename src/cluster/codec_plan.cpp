@@ -251,6 +251,9 @@ std::string encode(const specification& what) {
     object["on_stuck"] = stuck_names[static_cast<std::size_t>(what.on_stuck)];
     object["acquire_deadline_ms"] = what.acquire_deadline.count();
     object["release_deadline_ms"] = what.release_deadline.count();
+    if (what.prepare_deadline.count() > 0) {
+        object["prepare_deadline_ms"] = what.prepare_deadline.count();
+    }
     object["planner"] = stored::text(what.planner);
     if (what.tombstone) {
         object["tombstone"] = true;
@@ -296,6 +299,7 @@ result<specification> decode(std::string_view text, std::string_view path) {
     read_ms(in, *object, "handover_delay_ms", record.handover_delay);
     read_ms(in, *object, "acquire_deadline_ms", record.acquire_deadline);
     read_ms(in, *object, "release_deadline_ms", record.release_deadline);
+    read_ms(in, *object, "prepare_deadline_ms", record.prepare_deadline);
     in.read(*object, "planner", record.planner);
     in.read(*object, "tombstone", record.tombstone);
     if (auto fine = in.check(); !fine) {

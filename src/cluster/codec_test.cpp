@@ -94,6 +94,7 @@ TEST(codec, specifications_come_back_as_they_were) {
     spec.effects = effects_policy::none;
     spec.on_stuck = stuck_policy::fence;
     spec.handover_delay = std::chrono::milliseconds{7};
+    spec.prepare_deadline = std::chrono::milliseconds{900};
     spec.planner = "custom";
     spec.tombstone = true;
     EXPECT_EQ(back(spec), spec);

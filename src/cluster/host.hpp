@@ -36,6 +36,14 @@ struct view_snapshot {
     [[nodiscard]] const item* find(member_id id) const;
 };
 
+/// A move to this member that is planned, and waits for it to prepare.
+struct planned_move {
+    std::string resource;
+    std::string partition;
+    std::uint16_t slot = 0;
+    member_id owner;  ///< who acts on it meanwhile
+};
+
 /// Starts and stops what is owned. Threads: called on the control loop, which it must not hold up;
 /// `done` may be called on any thread, once.
 class owner_host {
@@ -48,8 +56,15 @@ public:
     virtual void release(std::shared_ptr<right> mine, callback<> done) = 0;
     /// The right ended with the lease: stop at once; otherwise as `release`.
     virtual void revoke(std::shared_ptr<right> mine, callback<> done) = 0;
-    /// Asked after the lease end of what has not been done by then: whether code of the user's runs
-    /// under it at this moment. What merely waits for its turn does no harm.
+    /// This member may be given the partition soon: warm up, without acting on it. It may be given
+    /// to it before this is done, or never. An error is logged, and the move goes on.
+    virtual void prepare(planned_move what, callback<result<void>> done) {
+        static_cast<void>(what);
+        done({});
+    }
+    /// Asked shortly before the lease end, at it, and from then on, of what has not been done yet:
+    /// whether code of the user's runs under it at this moment. What merely waits for its turn does
+    /// no harm, and what runs twice in a row is stuck.
     [[nodiscard]] virtual bool still_runs(const right& mine) const {
         static_cast<void>(mine);
         return true;

@@ -90,8 +90,8 @@ void incarnation::go_on() {
 }
 
 /// Whether the first responsibilities are known: of every hash or range resource served, a plan has
-/// been read that gives something to this member. One to which none is given waits in vain, and
-/// not for long.
+/// been read that gives something to this member, or lets it prepare for something. One to which
+/// none is given waits in vain, and not for long.
 bool incarnation::plans_known() const {
     return std::ranges::all_of(holders_, [this](const auto& item) {
         const holder_agent& holder = item.second;
@@ -100,8 +100,9 @@ bool incarnation::plans_known() const {
         }
         return holder.state().newest &&
                std::ranges::any_of(holder.state().newest->chunks, [this](const plan_chunk& chunk) {
-                   return std::ranges::any_of(
-                       chunk.entries, [this](const entry& one) { return one.owner == at_.self; });
+                   return std::ranges::any_of(chunk.entries, [this](const entry& one) {
+                       return one.owner == at_.self || one.next == at_.self;
+                   });
                });
     });
 }

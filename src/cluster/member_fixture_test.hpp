@@ -43,9 +43,15 @@ inline specification list_of_names() {
 class application final : public owner_host, public member_host {
 public:
     bool hangs = false;
-    bool runs = true;  ///< what hangs is code that runs, and does not merely wait for its turn
+    /// Whether code runs under what hangs; else it merely waits for its turn.
+    std::function<bool(const right&)> runs = [](const right&) { return true; };
     std::map<std::string, std::shared_ptr<right>> owned;  ///< by "resource/partition"
     std::vector<callback<>> hanging;
+    std::shared_ptr<runtime::loop> clock;
+    int begun_without_right = 0;
+    bool holds_preparing = false;
+    std::vector<planned_move> to_prepare;  ///< all that it was asked to
+    std::vector<callback<result<void>>> preparing;
     std::vector<std::string> stuck_on;
     std::vector<std::string> troubles;
     std::optional<error> failure;
@@ -63,6 +69,7 @@ public:
     }
 
     void acquire(std::shared_ptr<right> mine, callback<result<void>> done) override {
+        begun_without_right += clock && !mine->valid(clock->now()) ? 1 : 0;
         owned[name_of(*mine)] = std::move(mine);
         done({});
     }
@@ -78,7 +85,16 @@ public:
         release(std::move(mine), std::move(done));
     }
 
-    [[nodiscard]] bool still_runs(const right& /*mine*/) const override { return runs; }
+    void prepare(planned_move what, callback<result<void>> done) override {
+        to_prepare.push_back(std::move(what));
+        if (holds_preparing) {
+            preparing.push_back(std::move(done));
+        } else {
+            done({});
+        }
+    }
+
+    [[nodiscard]] bool still_runs(const right& mine) const override { return runs(mine); }
 
     void became(member_id, milliseconds) override {}
     void cluster_key(std::string key) override { keys.push_back(std::move(key)); }
@@ -154,6 +170,7 @@ protected:
         node& one = *nodes.back();
         one.machine = &net.add_host(name);
         one.control = one.machine->make_loop("control");
+        one.app->clock = one.control;
         member_settings settings;
         settings.cluster = "test";
         settings.servers =

@@ -53,13 +53,73 @@ TEST_F(member_test, what_waits_for_its_turn_to_be_ended_is_not_stuck) {
     node& a = start("a", {{"work", hash_of(2)}});
     ASSERT_TRUE(wait_owned(a, "work", 2));
     a.app->hangs = true;
-    a.app->runs = false;
+    a.app->runs = [](const right&) { return false; };
     net.isolate(*a.machine);
     ASSERT_TRUE(wait([&] { return a.app->hanging.size() == 2; }, 10s));
     net.run_for(5s);
     EXPECT_TRUE(a.app->stuck_on.empty());
-    a.app->runs = true;
+    a.app->runs = [](const right&) { return true; };
     EXPECT_TRUE(wait([&] { return a.app->stuck_on.size() == 2; }, 100ms));
+}
+
+TEST_F(member_test, what_runs_at_the_lease_end_by_chance_is_not_stuck) {
+    start_keeper();
+    node& a = start("a", {{"work", hash_of(8)}});
+    ASSERT_TRUE(wait_owned(a, "work", 8));
+    a.app->hangs = true;
+    // Many are ended one after another, each quickly: at each look the turn is another's.
+    std::set<instant> looks;
+    a.app->runs = [&](const right& mine) {
+        looks.insert(net.now());
+        return mine.what().partition == std::to_string(looks.size() % 8);
+    };
+    net.isolate(*a.machine);
+    ASSERT_TRUE(wait([&] { return a.app->hanging.size() == 8; }, 10s));
+    net.run_for(1s);
+    EXPECT_EQ(a.app->stuck_on, std::vector<std::string>{});
+    a.app->runs = [](const right& mine) { return mine.what().partition == "3"; };
+    EXPECT_TRUE(wait([&] { return !a.app->stuck_on.empty(); }, 100ms));
+    net.run_for(1s);
+    EXPECT_EQ(a.app->stuck_on, std::vector<std::string>{"work/3"});
+}
+
+TEST_F(member_test, what_ran_before_the_lease_end_and_at_it_is_reported_at_the_end) {
+    start_keeper();
+    node& a = start("a", {{"work", hash_of(1)}});
+    ASSERT_TRUE(wait_owned(a, "work", 1));
+    a.app->hangs = true;
+    std::vector<instant> looks;
+    a.app->runs = [&](const right&) {
+        looks.push_back(net.now());
+        return true;
+    };
+    net.isolate(*a.machine);
+    ASSERT_TRUE(wait([&] { return !a.app->hanging.empty(); }, 10s));
+    const instant lapsed = net.now();  // The lease's margin of 50 ms before its end.
+    ASSERT_TRUE(wait([&] { return !a.app->stuck_on.empty(); }, 1s));
+    ASSERT_EQ(looks.size(), 2U);
+    EXPECT_EQ((looks[0] - lapsed + 200us) / 1ms, 40);
+    EXPECT_EQ((net.now() - lapsed + 200us) / 1ms, 50);
+}
+
+TEST_F(member_test, handlers_that_were_stopped_with_their_process_get_time_to_end) {
+    start_keeper();
+    node& a = start("a", {{"work", hash_of(1)}});
+    ASSERT_TRUE(wait_owned(a, "work", 1));
+    a.app->hangs = true;
+    std::vector<instant> looks;
+    a.app->runs = [&](const right&) {
+        looks.push_back(net.now());
+        return true;
+    };
+    net.isolate(*a.machine);
+    ASSERT_TRUE(wait([&] { return looks.size() == 1; }, 10s)) << "just before the end";
+    a.machine->pause();
+    net.run_for(3s);
+    a.machine->resume();
+    ASSERT_TRUE(wait([&] { return looks.size() == 2; }, 20ms));
+    EXPECT_TRUE(a.app->stuck_on.empty()) << "it had no time to end between these two looks";
+    EXPECT_TRUE(wait([&] { return !a.app->stuck_on.empty(); }, 20ms)) << "and now it had";
 }
 
 // --- Leaving -------------------------------------------------------------------------------------
@@ -177,6 +237,77 @@ TEST_F(member_test, who_leaves_in_order_delays_nobody_however_often_it_comes_and
             << i;
         net.run_for(50ms);
     }
+}
+
+// --- Crashes ------------------------------------------------------------------------------------
+
+TEST_F(member_test, what_a_crashed_owner_had_to_give_up_is_begun_after_the_handover_delay) {
+    start_keeper();
+    specification spec = hash_of(4);
+    spec.handover_delay = milliseconds{500};
+    node& a = start("a", {{"work", spec}});
+    node& b = start("b", {{"work", spec}});
+    ASSERT_TRUE(wait_owned(b, "work", 2));
+    b.app->hangs = true;
+    drain("b");
+    ASSERT_TRUE(wait([&] { return b.app->hanging.size() == 2; }));
+    const std::string znode = where.member(b.self->id());
+    b.machine->kill();
+    while (read(znode).ok()) {
+        net.run_for(1ms);
+    }
+    const instant gone = net.now();
+    EXPECT_EQ(a.app->count("work"), 2U);
+    ASSERT_TRUE(wait_owned(a, "work", 4));
+    EXPECT_GE(net.now() - gone, 495ms);
+    EXPECT_LE(net.now() - gone, 550ms);
+}
+
+TEST_F(member_test, a_handover_delay_that_ends_while_the_process_is_stopped_begins_nothing) {
+    start_keeper();
+    specification spec = hash_of(4);
+    spec.handover_delay = milliseconds{500};
+    node& z = start("z");
+    ASSERT_TRUE(wait([&] { return z.app->leads; }));
+    node& a = start("a", {{"work", spec}});
+    node& b = start("b", {{"work", spec}});
+    ASSERT_TRUE(wait_owned(b, "work", 2));
+    b.app->hangs = true;
+    drain("b");
+    ASSERT_TRUE(wait([&] { return b.app->hanging.size() == 2; }));
+    const std::string znode = where.member(b.self->id());
+    b.machine->kill();
+    while (read(znode).ok()) {
+        net.run_for(1ms);
+    }
+    net.run_for(100ms);
+    a.machine->pause();
+    net.run_for(5s);
+    a.app->begun_without_right = 0;
+    a.machine->resume();
+    net.run_for(5s);
+    EXPECT_EQ(a.app->begun_without_right, 0);
+    EXPECT_EQ(a.app->count("work"), 4U) << "in its next life";
+}
+
+TEST_F(member_test, what_an_owner_had_released_before_it_crashed_is_begun_at_once) {
+    start_keeper();
+    specification spec = hash_of(4);
+    spec.handover_delay = milliseconds{500};
+    node& a = start("a", {{"work", spec}});
+    node& b = start("b", {{"work", spec}});
+    ASSERT_TRUE(wait_owned(b, "work", 2));
+    b.app->hangs = true;
+    drain("b");
+    ASSERT_TRUE(wait([&] { return b.app->hanging.size() == 2; }));
+    on(b, [](node& at) {
+        for (auto& done : std::exchange(at.app->hanging, {})) {
+            done();
+        }
+    });
+    net.run_for(10ms);
+    b.machine->kill();
+    EXPECT_TRUE(wait([&] { return a.app->count("work") == 4; }, 50ms));
 }
 
 // --- Planners ------------------------------------------------------------------------------------

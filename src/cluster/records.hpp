@@ -123,6 +123,8 @@ struct specification {
     stuck_policy on_stuck = stuck_policy::abort;
     std::chrono::milliseconds acquire_deadline{30'000};
     std::chrono::milliseconds release_deadline{5'000};
+    /// How long a planned move waits at most for its new owner to prepare; 0: it is not asked to.
+    std::chrono::milliseconds prepare_deadline{0};
     std::string planner = "balanced";  ///< a name for people; "custom" for the user's own
     bool tombstone = false;            ///< the resource was removed
     friend bool operator==(const specification&, const specification&) = default;
@@ -135,7 +137,7 @@ struct entry {
     member_id owner;        ///< empty: nobody
     plan_number fence = 0;  ///< plan in which `owner` last changed; 0: never owned
     std::vector<member_id> waits;
-    member_id next;        ///< hint: who is preparing to take it
+    member_id next;        ///< hint: who is preparing to take it; no right comes of it
     bool removed = false;  ///< list only: to be dropped once `waits` is empty
     friend bool operator==(const entry&, const entry&) = default;
 };

@@ -360,6 +360,7 @@ std::shared_ptr<const cell_setting> node_core::setting_of(const served& how) {
     setting->offload = [jobs = jobs_](task_fn job) { jobs->run(lane::work, std::move(job)); };
     setting->offload_end = [jobs = jobs_](task_fn job) { jobs->run(lane::aside, std::move(job)); };
     setting->make = how.make;
+    setting->prepare = how.prepare;
     setting->home = [home = home_]() -> muster::node& { return *home; };
     setting->say = [weak = weak_from_this()](
                        severity level, std::string_view event, const std::string& text) {

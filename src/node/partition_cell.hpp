@@ -49,11 +49,12 @@ struct partition_call {
 /// What all partitions of a resource have in common.
 struct cell_setting {
     std::shared_ptr<runtime::platform> platform;
-    /// Run code of the user's that may block: what makes a partition, and what ends it, which must
-    /// not wait behind what hangs.
+    /// Run code of the user's that may block: what makes a partition or prepares for one, and what
+    /// ends it, which must not wait behind what hangs.
     std::function<void(task_fn)> offload;
     std::function<void(task_fn)> offload_end;
     std::function<std::unique_ptr<partition_object>(ownership)> make;
+    std::function<result<void>(const partition_hint&)> prepare;  ///< may be empty
     std::function<muster::node&()> home;
     std::function<void(severity, std::string_view event, const std::string& text)> say;
     bool serve_stale = false;

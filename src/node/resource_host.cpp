@@ -12,6 +12,7 @@ namespace muster::detail {
 namespace {
 
 constexpr duration longest_deadline = 24h;
+constexpr std::size_t prepared_at_once = 2;
 
 /// Waits for the first plan of a resource, for whom `resource_core::when_planned` was called.
 class plan_wait final : public waiting_one, public std::enable_shared_from_this<plan_wait> {
@@ -220,6 +221,47 @@ void resource_host::revoke(std::shared_ptr<cluster::right> mine, callback<> done
     stop(mine, true, std::move(done));
 }
 
+/// Few at a time: what has nobody to serve it must find a thread to be made on.
+void resource_host::prepare(cluster::planned_move what, callback<result<void>> done) {
+    services_->worker(0)->post(
+        [self = shared_from_this(), one = preparation{std::move(what), std::move(done)}]() mutable {
+            self->to_prepare_.push_back(std::move(one));
+            self->prepare_next();
+        });
+}
+
+void resource_host::prepare_next() {
+    while (preparing_ < prepared_at_once && !to_prepare_.empty()) {
+        preparation one = std::move(to_prepare_.front());
+        to_prepare_.pop_front();
+        const auto setting = setting_.read();
+        if (!setting || !setting->prepare || services_->stopped() || !is_still_planned(one.what)) {
+            one.done({});
+            continue;
+        }
+        ++preparing_;
+        setting->offload([self = shared_from_this(), setting, one = std::move(one)]() mutable {
+            one.done(setting->prepare(
+                partition_hint{{one.what.resource, one.what.partition, one.what.slot},
+                               one.what.owner,
+                               setting->home()}));
+            auto* const host = self.get();
+            host->services_->worker(0)->post([self = std::move(self)] {
+                --self->preparing_;
+                self->prepare_next();
+            });
+        });
+    }
+}
+
+/// The plan is told to this host before it is acted on.
+bool resource_host::is_still_planned(const cluster::planned_move& what) const {
+    const auto now = plan_.read();
+    const cluster::entry* const one =
+        now ? now->named(cell_key(what.partition, what.slot)) : nullptr;
+    return one != nullptr && one->next == services_->self();
+}
+
 bool resource_host::still_runs(const cluster::right& mine) const {
     const auto known = cells_.read();
     const auto found = known->find(cell_key(mine.what().partition, mine.what().slot));
@@ -267,6 +309,7 @@ void resource_host::wake_waiting() {
 }
 
 void resource_host::shut() {
+    to_prepare_.clear();
     for (waiting_room& room : rooms_) {
         room.clear();
     }

@@ -14,6 +14,7 @@
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,7 +49,7 @@ public:
                              callback<result<void>> done) = 0;
 };
 
-/// Threads:  any; `acquire`, `release`, `revoke` and `plan_read` on the control loop.
+/// Threads:  any; `acquire`, `release`, `revoke`, `prepare` and `plan_read` on the control loop.
 /// Lifetime: shared.
 class resource_host final : public resource_core,
                             public cluster::owner_host,
@@ -86,6 +87,7 @@ public:
     void acquire(std::shared_ptr<cluster::right> mine, callback<result<void>> done) override;
     void release(std::shared_ptr<cluster::right> mine, callback<> done) override;
     void revoke(std::shared_ptr<cluster::right> mine, callback<> done) override;
+    void prepare(cluster::planned_move what, callback<result<void>> done) override;
     [[nodiscard]] bool still_runs(const cluster::right& mine) const override;
 
     void plan_read(std::shared_ptr<const cluster::plan_snapshot> now);
@@ -109,6 +111,13 @@ private:
     void make_cells(const std::vector<std::string>& keys);
     void stop(const std::shared_ptr<cluster::right>& mine, bool by_lease, callback<> done);
 
+    struct preparation {
+        cluster::planned_move what;
+        callback<result<void>> done;
+    };
+    void prepare_next();
+    [[nodiscard]] bool is_still_planned(const cluster::planned_move& what) const;
+
     std::string name_;
     std::shared_ptr<node_services> services_;
     runtime::published<cell_setting> setting_;
@@ -117,6 +126,9 @@ private:
     runtime::published<error> trouble_;
     std::array<waiting_room, most_workers> rooms_;
     std::atomic<std::size_t> next_worker_{0};
+    // On the first worker only:
+    std::deque<preparation> to_prepare_;
+    std::size_t preparing_ = 0;
 };
 
 }  // namespace muster::detail

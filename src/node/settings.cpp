@@ -113,6 +113,7 @@ cluster::specification specification_of(const served& how) {
         how.options.handover_delay.value_or(how.options.effects == effects::unfenced ? 500ms : 0ms);
     spec.acquire_deadline = how.options.acquire_deadline;
     spec.release_deadline = how.options.release_deadline;
+    spec.prepare_deadline = how.options.prepare_deadline;
     spec.planner = how.options.planner ? "custom" : "balanced";
     return spec;
 }
@@ -138,6 +139,14 @@ std::optional<error> check_resource(const std::string& name, const served& how) 
         return bad(what +
                    "`on_stuck` = fence needs `effects` = fenced or none: an unfenced effect "
                    "of a handler that does not stop could not be told from its successor's");
+    }
+    if (how.options.prepare_deadline < 0ms) {
+        return bad(what + "`prepare_deadline` must be 0 ms, for no preparation, or more");
+    }
+    if (how.options.prepare_deadline > 0ms && !how.prepare) {
+        return bad(what +
+                   "`prepare_deadline` is set, but the class of its partitions has no `static void "
+                   "prepare(const muster::partition_hint&)`");
     }
     return std::nullopt;
 }

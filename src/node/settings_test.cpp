@@ -119,6 +119,16 @@ TEST(a_resource_as_served, is_checked_and_the_option_named) {
     EXPECT_EQ(check_resource("shelves", stuck), std::nullopt);
     stuck.options.replicas = 0;
     EXPECT_NE(check_resource("shelves", stuck), std::nullopt);
+    served prepared = hash_of(4);
+    prepared.options.prepare_deadline = 1s;
+    ASSERT_NE(check_resource("shelves", prepared), std::nullopt);
+    EXPECT_NE(check_resource("shelves", prepared)->text.find("static void prepare"),
+              std::string::npos);
+    prepared.prepare = [](const partition_hint&) { return result<void>{}; };
+    EXPECT_EQ(check_resource("shelves", prepared), std::nullopt);
+    EXPECT_EQ(specification_of(prepared).prepare_deadline, 1s);
+    prepared.options.prepare_deadline = -1ms;
+    EXPECT_NE(check_resource("shelves", prepared), std::nullopt);
 }
 
 TEST(a_resource_as_served, has_a_handover_delay_by_what_its_effects_are) {

@@ -28,11 +28,6 @@ std::string key_of(const cluster::right::identity& what) {
            (what.slot == 0 ? "" : "\x1f" + std::to_string(what.slot));
 }
 
-bool waits_for(const witness& who, const cluster::right& mine, member_id former) {
-    const auto all = who.waits_for(mine.what());
-    return std::ranges::find(all, former) != all.end();
-}
-
 std::string number(std::int64_t value) {
     return std::to_string(value);
 }
@@ -180,14 +175,12 @@ void checker::fenced_off(const cluster::right::identity& which) {
     }
 }
 
-/// Crashed is also who lives on without its session: it has told nobody that it let go. A move that
-/// was planned before the crash is none of the leader's waiting: whoever is given the partition
-/// waits for the former owner itself, and only until it is gone.
+/// Crashed is also who lives on without its session: it has told nobody that it let go. Whether the
+/// leader waited, or the member to whom it had been promised before the crash, is all the same.
 void checker::judge_delay(const witness& who, const std::string& key, const cluster::right& mine) {
     const auto before = holders_.find(key);
     const auto delay = delays_.find(mine.what().resource);
-    if (before != holders_.end() && before->second.crashed && delay != delays_.end() &&
-        !waits_for(who, mine, before->second.who)) {
+    if (before != holders_.end() && before->second.crashed && delay != delays_.end()) {
         ++delayed_acquires_;
         const duration since = now_() - *before->second.crashed;
         if (since < scaled(delay->second, fast)) {

@@ -46,9 +46,6 @@ public:
     [[nodiscard]] virtual instant now() const = 0;
     /// Its newest incarnation; empty before the first.
     [[nodiscard]] virtual member_id id() const = 0;
-    /// Whom it had to wait for, by the newest plan it has read, before it could acquire that.
-    [[nodiscard]] virtual std::vector<member_id> waits_for(
-        const cluster::right::identity& what) const = 0;
 };
 
 class checker {
@@ -108,6 +105,9 @@ public:
     /// How many writes of leaders were judged, and acquires after a crash.
     [[nodiscard]] std::uint64_t leader_writes() const { return leader_writes_; }
     [[nodiscard]] std::uint64_t delayed_acquires() const { return delayed_acquires_; }
+    /// Somebody was asked to prepare for a partition.
+    void prepared() { ++prepares_; }
+    [[nodiscard]] std::uint64_t prepares() const { return prepares_; }
 
 private:
     struct given {
@@ -156,6 +156,7 @@ private:
     std::map<std::string, duration> delays_;  ///< by resource
     std::map<std::string, holding> holders_;
     std::uint64_t acquires_ = 0, effects_ = 0, leader_writes_ = 0, delayed_acquires_ = 0;
+    std::uint64_t prepares_ = 0;
     std::deque<std::string> story_;
     std::string violation_;
 };

@@ -22,7 +22,6 @@ public:
     bool is_awake() const override { return true; }
     instant now() const override { return now_; }
     member_id id() const override { return id_; }
-    std::vector<member_id> waits_for(const right::identity&) const override { return {}; }
 
     std::shared_ptr<right> gets(std::int64_t fence) {
         return std::make_shared<right>(right::identity{.resource = "orders",

@@ -127,21 +127,6 @@ bool sim_process::is_awake() const {
     return !dead_ && !paused_ && world_.now() >= awake_from_;
 }
 
-std::vector<member_id> sim_process::waits_for(const right::identity& what) const {
-    const auto by = plan(what.resource);
-    if (!by) {
-        return {};
-    }
-    for (const cluster::plan_chunk& chunk : by->whole().chunks) {
-        for (const cluster::entry& one : chunk.entries) {
-            if (one.partition == what.partition && one.slot == what.slot) {
-                return one.waits;
-            }
-        }
-    }
-    return {};
-}
-
 duration sim_process::drawn(duration most) {
     return most <= duration{} ? duration{}
                               : duration{static_cast<duration::rep>(world_.random_below(
@@ -228,6 +213,24 @@ void sim_process::revoke(std::shared_ptr<right> mine, callback<> done) {
         judge_.note(title() + " revokes " + mine->what().resource + "/" + mine->what().partition);
         stop(mine, std::move(done));
     }
+}
+
+void sim_process::prepare(cluster::planned_move what, callback<result<void>> done) {
+    if (dead_) {
+        return;
+    }
+    judge_.prepared();
+    judge_.note(title() + " prepares for " + what.resource + "/" + what.partition);
+    const application_shape& how = shape_.application;
+    const std::uint64_t drawn_lot = world_.random_below(100);
+    if (drawn_lot < how.prepare_hangs_percent) {
+        after(1h, [done = std::move(done)]() mutable { done({}); });
+        return;
+    }
+    const bool fails = drawn_lot >= 100 - how.prepare_fails_percent;
+    after(drawn(how.prepare_takes), [fails, done = std::move(done)]() mutable {
+        done(fails ? fail(errc::handler_failed, "there is nothing to read ahead") : result<void>{});
+    });
 }
 
 // --- What happens to the member -----------------------------------------------------------------

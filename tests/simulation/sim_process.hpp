@@ -27,6 +27,9 @@ struct application_shape {
     duration effect_takes{};  ///< nothing: no effects
     duration effect_every{};
     unsigned acquire_fails_percent = 0;
+    duration prepare_takes{};
+    unsigned prepare_fails_percent = 0;
+    unsigned prepare_hangs_percent = 0;  ///< for as long as the process lives
     duration init_takes{};
     bool init_fails = false;
 };
@@ -97,13 +100,11 @@ public:
     [[nodiscard]] instant now() const override { return machine_.now(); }
     [[nodiscard]] member_id id() const override { return ids_.empty() ? member_id{} : ids_.back(); }
 
-    [[nodiscard]] std::vector<member_id> waits_for(
-        const cluster::right::identity& what) const override;
-
     // owner_host
     void acquire(std::shared_ptr<cluster::right> mine, callback<result<void>> done) override;
     void release(std::shared_ptr<cluster::right> mine, callback<> done) override;
     void revoke(std::shared_ptr<cluster::right> mine, callback<> done) override;
+    void prepare(cluster::planned_move what, callback<result<void>> done) override;
 
     // member_host
     void became(member_id id, std::chrono::milliseconds session_timeout) override;

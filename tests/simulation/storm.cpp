@@ -1,5 +1,6 @@
 #include "simulation/storm.hpp"
 
+#include "simulation/ghosts.hpp"
 #include "simulation/storm_shapes.hpp"
 
 #include <algorithm>
@@ -41,22 +42,19 @@ public:
         storm_result out;
         if (box_.judge().ok() && !options_.damage) {
             calm_down();
-            const instant since = box_.world().now();
-            out.owned_by = bound();
-            bool fine = box_.run_until([this] { return what_is_unowned().empty(); }, out.owned_by);
-            out.owned_after = box_.world().now() - since;
+            bool fine = wait_for_owners(out);
             if (!fine && box_.judge().ok()) {
                 out.violation = "L1: " + what_is_unowned();
             }
             fine = fine && box_.run_until([this] { return what_is_missing().empty(); }, calm);
-            out.settled_after = box_.world().now() - since;
+            out.settled_after = box_.world().now() - last_fault_;
             if (!fine && box_.judge().ok() && out.violation.empty()) {
                 out.violation = "not at peace: " + what_is_missing();
             }
             if (fine) {
                 // Whoever ended itself just now still has a session.
                 box_.run_for(box_.shape().session_timeout + box_.shape().tick * 2 + 500ms);
-                expect_no_ghosts(out);
+                out.violation = ghosts(box_, *witness_);
             }
         }
         if (!box_.judge().ok()) {
@@ -71,6 +69,7 @@ public:
         out.effects = box_.judge().effects();
         out.leader_writes = box_.judge().leader_writes();
         out.delayed_acquires = box_.judge().delayed_acquires();
+        out.prepares = box_.judge().prepares();
         return out;
     }
 
@@ -511,11 +510,28 @@ private:
         return (timeout + tick * 3 / 2 + 500ms + longest_delay_) * 109 / 100 + slack;
     }
 
+    /// Whoever ends itself meanwhile, for a handler did not stop in time, is one more crash: the
+    /// time counts from there.
+    bool wait_for_owners(storm_result& out) {
+        out.owned_by = bound();
+        last_fault_ = box_.world().now();
+        for (;;) {
+            const instant since = last_fault_;
+            const bool fine = box_.run_until([this] { return what_is_unowned().empty(); },
+                                             since + out.owned_by - box_.world().now());
+            if (fine || !box_.judge().ok() || last_fault_ == since) {
+                out.owned_after = box_.world().now() - last_fault_;
+                return fine;
+            }
+        }
+    }
+
     /// Why not every partition has an owner, or "".
     std::string what_is_unowned() {
         for (auto& one : box_.nodes()) {
             if (!one->running) {
                 box_.restart(*one);  // It ended itself: `on_stuck` says so.
+                last_fault_ = box_.world().now();
             }
         }
         const auto wanted = planned();
@@ -551,33 +567,6 @@ private:
         return wanted;
     }
 
-    /// X5: every ephemeral belongs to the present session of a member that runs, one of each.
-    void expect_no_ghosts(storm_result& out) {
-        std::set<std::string> present;
-        for (auto& one : box_.nodes()) {
-            if (one->running && !one->running->ids().empty()) {
-                present.insert(one->running->ids().back().text());
-            }
-        }
-        for (const std::string& path : {witness_->where().members(),
-                                        witness_->where().statuses(),
-                                        witness_->where().succession()}) {
-            std::set<std::string> found;
-            for (const std::string& child : witness_->children(path)) {
-                const std::string id = child.substr(0, 32);
-                if (!present.contains(id)) {
-                    out.violation = "X5: " + path + "/" + child + " belongs to nobody";
-                } else if (!found.insert(id).second) {
-                    out.violation = "X5: two of " + path + " belong to " + id;
-                }
-            }
-            if (found.size() != present.size() && out.violation.empty()) {
-                out.violation = "X5: " + std::to_string(found.size()) + " of " +
-                                std::to_string(present.size()) + " stand in " + path;
-            }
-        }
-    }
-
     const storm_options& options_;
     sim_cluster box_;
     std::unique_ptr<bystander> witness_;
@@ -587,6 +576,7 @@ private:
     bool keeper_in_trouble_ = false;
     instant keeper_back_{};  ///< not before
     duration longest_delay_{};
+    instant last_fault_{};
 };
 
 }  // namespace

@@ -41,6 +41,7 @@ struct storm_result {
     std::uint64_t effects = 0;
     std::uint64_t leader_writes = 0;
     std::uint64_t delayed_acquires = 0;
+    std::uint64_t prepares = 0;
 };
 
 [[nodiscard]] storm_result run_storm(const storm_options& options);

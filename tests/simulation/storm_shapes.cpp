@@ -25,10 +25,12 @@ std::map<std::string, cluster::specification> draw_resources(const chance& below
     orders.replicas = one_in(below, 3) ? 2 : 1;
     cluster::specification ranges = range_from({"", "g", "n o", "\u00fc"});
     ranges.replicas = one_in(below, 4) ? 2 : 1;
-    return {{"orders", orders},
-            {"ranges", ranges},
-            {"dates", list_of_names()},
-            {"globals", list_of_names()}};
+    constexpr std::array waits{0ms, 200ms, 1500ms};
+    orders.prepare_deadline = waits[below(waits.size())];
+    ranges.prepare_deadline = waits[below(waits.size())];
+    cluster::specification days = list_of_names();
+    days.prepare_deadline = waits[below(waits.size())];
+    return {{"orders", orders}, {"ranges", ranges}, {"dates", days}, {"globals", list_of_names()}};
 }
 
 application_shape draw_application(const chance& below) {
@@ -39,6 +41,9 @@ application_shape draw_application(const chance& below) {
     shape.effect_takes = one_in(below, 4) ? 200ms : 40ms;
     shape.effect_every = 150ms;
     shape.acquire_fails_percent = one_in(below, 4) ? 20 : 0;
+    shape.prepare_takes = one_in(below, 3) ? 600ms : 60ms;
+    shape.prepare_fails_percent = one_in(below, 3) ? 20 : 0;
+    shape.prepare_hangs_percent = one_in(below, 3) ? 20 : 0;
     shape.init_takes = one_in(below, 3) ? 400ms : 0ms;
     return shape;
 }

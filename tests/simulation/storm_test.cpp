@@ -23,7 +23,7 @@ TEST_P(storms, break_no_promise) {
     const std::uint64_t only = from_environment("MUSTER_SEED", 0);
     const std::uint64_t count = from_environment("MUSTER_SEEDS", 1000);
     std::uint64_t ran = 0, acquires = 0, effects = 0, failures = 0;
-    std::uint64_t writes = 0, delayed = 0;
+    std::uint64_t writes = 0, delayed = 0, prepares = 0;
     duration longest{}, unowned{};
     std::int64_t spent = 0;  // of what L1 allows, per cent
     for (std::uint64_t seed = 1 + GetParam(); seed <= std::max(count, only); seed += shards) {
@@ -36,6 +36,7 @@ TEST_P(storms, break_no_promise) {
         effects += got.effects;
         writes += got.leader_writes;
         delayed += got.delayed_acquires;
+        prepares += got.prepares;
         longest = std::max(longest, got.settled_after);
         unowned = std::max(unowned, got.owned_after);
         spent = std::max(spent, 100 * got.owned_after / std::max(got.owned_by, duration{1}));
@@ -56,11 +57,12 @@ TEST_P(storms, break_no_promise) {
         EXPECT_GT(effects, acquires) << "nobody did anything with what was owned";
         EXPECT_GT(writes, ran * 10) << "no leader was judged";
         EXPECT_GT(delayed, ran) << "no hand-over after a crash was judged";
+        EXPECT_GT(prepares, ran) << "no move was prepared";
     }
     std::cout << ran << " seeds, " << acquires << " acquires, " << writes << " writes of leaders, "
-              << delayed << " acquires after a crash, everything owned after at most "
-              << unowned / 1ms << " ms (" << spent << " % of the bound), at peace after "
-              << longest / 1ms << " ms\n";
+              << delayed << " acquires after a crash, " << prepares
+              << " moves prepared, everything owned after at most " << unowned / 1ms << " ms ("
+              << spent << " % of the bound), at peace after " << longest / 1ms << " ms\n";
 }
 
 INSTANTIATE_TEST_SUITE_P(all, storms, testing::Range<std::uint64_t>(0, shards));

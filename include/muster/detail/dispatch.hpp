@@ -237,6 +237,26 @@ private:
     std::unique_ptr<P> object_;
 };
 
+/// Whether the class can prepare for a partition of its kind.
+template <class P>
+concept prepares = requires(const partition_hint& hint) { P::prepare(hint); };
+
+template <prepares P>
+result<void> prepare_for(const partition_hint& hint) {
+    try {
+        if constexpr (std::is_void_v<decltype(P::prepare(hint))>) {
+            P::prepare(hint);
+            return {};
+        } else {
+            static_assert(std::is_convertible_v<decltype(P::prepare(hint)), result<void>>,
+                          "`prepare` returns nothing, or std::expected<void, muster::error>");
+            return P::prepare(hint);
+        }
+    } catch (...) {
+        return std::unexpected(escaped(std::current_exception()));
+    }
+}
+
 }  // namespace detail
 
 }  // namespace muster

@@ -11,7 +11,7 @@ namespace muster::cluster {
 namespace {
 constexpr duration first_back_off = 500ms;  ///< after a failed acquire
 constexpr duration longest_back_off = 30s;
-constexpr duration stuck_again = 10ms;  ///< how often what waits to be ended is looked at
+constexpr duration stuck_again = 10ms;  ///< between two looks at what has not ended
 }  // namespace
 
 holder_agent::holder_agent(const session_context& at,
@@ -69,6 +69,7 @@ void holder_agent::lease_lapsed(instant end) {
         // Also what a plan had stopped before: until its handler returns others have to wait, and
         // after the end of the lease they no longer do.
         one.stop_by_lease = true;
+        one.ran = false;
     }
     feed(lease_ended{});
     if (rights_.empty()) {
@@ -76,26 +77,39 @@ void holder_agent::lease_lapsed(instant end) {
     }
     // A process that was stopped itself past the end still gives its handlers what the margin
     // gives others.
-    const instant patience = at_.loop.now() + at_.settings.lease.margin;
-    stuck_timer_->set(std::max(end, patience), life_.wrap([this] { look_for_stuck(); }));
+    const instant last = std::max(end, at_.loop.now() + at_.settings.lease.margin);
+    excused_ = false;
+    look_for_stuck_at(last - stuck_again);
 }
 
-/// Stuck is what still acts, not what merely waits for its turn to be ended.
-void holder_agent::look_for_stuck() {
+void holder_agent::look_for_stuck_at(instant when) {
+    stuck_timer_->set(when, life_.wrap([this, when] { look_for_stuck(when); }));
+}
+
+/// Stuck is what still acts, not what merely waits for its turn to be ended, nor what happens to
+/// have its turn just now: what ran in two looks in a row. The first of them comes before the end,
+/// so that what is stuck by then is reported at the end and no later.
+void holder_agent::look_for_stuck(instant due) {
+    const instant now = at_.loop.now();
+    // Stopped since the last look: nothing had time to end. Once only, or a loop that is always
+    // late would never find anything.
+    const bool late = now > due + stuck_again && !std::exchange(excused_, true);
     bool waits = false;
     for (auto& [number, one] : rights_) {
         if (!one.stop_by_lease || one.late_reported) {
             continue;
         }
-        if (one.mine->in_use() || host_->still_runs(*one.mine)) {
+        const bool runs = one.mine->in_use() || host_->still_runs(*one.mine);
+        if (runs && one.ran && !late) {
             one.late_reported = true;
             stuck_(one.mine->what());
         } else {
             waits = true;
         }
+        one.ran = runs;
     }
     if (waits) {
-        stuck_timer_->set(at_.loop.now() + stuck_again, life_.wrap([this] { look_for_stuck(); }));
+        look_for_stuck_at(now + stuck_again);
     }
 }
 
@@ -293,6 +307,41 @@ void holder_agent::perform(const watch_former& asked) {
 
 void holder_agent::perform(const forget_former& asked) {
     watched_.erase(asked.who);
+    settling_.erase(asked.who);
+}
+
+void holder_agent::perform(const let_settle& asked) {
+    if (spec_.handover_delay <= std::chrono::milliseconds{0}) {
+        feed(former_settled{asked.who});
+        return;
+    }
+    settling_[asked.who] = at_.loop.make_timer();
+    settle_at(asked.who, at_.loop.now() + spec_.handover_delay);
+}
+
+void holder_agent::settle_at(member_id who, instant when) {
+    settling_.at(who)->set(when, life_.wrap([this, who] {
+        const instant now = at_.loop.now();
+        if (state_.may_act && !lease_->allows(now)) {
+            // This process was stopped meanwhile, and nobody has told yet that the lease is over.
+            settle_at(who, now + 1ms);
+        } else {
+            feed(former_settled{who});
+        }
+    }));
+}
+
+void holder_agent::perform(const begin_prepare& asked) {
+    const std::string key = entry_key(asked.what.partition, asked.what.slot);
+    host_->prepare({resource_, asked.what.partition, asked.what.slot, asked.what.owner},
+                   on_loop([this, key](const result<void>& outcome) {
+                       if (!outcome) {
+                           at_.log(log_level::warning,
+                                   "partition.prepare_failed",
+                                   resource_ + "/" + key + ": " + outcome.error().text);
+                       }
+                       feed_soon(prepare_ended{key});
+                   }));
 }
 
 void holder_agent::look_again() {
@@ -339,6 +388,7 @@ void holder_agent::read_former(member_id who) {
             const auto released = status->resources.find(resource_);
             feed(former_read{who,
                              {.gone = false,
+                              .left = status->state == lifecycle::left,
                               .released = released == status->resources.end() ? release_record{}
                                                                               : released->second}});
         });
@@ -356,7 +406,7 @@ void holder_agent::check_member_znode(member_id who) {
                     std::move(changed),
                     [this, who](zookeeper::reply<zookeeper::stat> got) {
                         if (got.refused_with(zookeeper::zk_error::no_node)) {
-                            feed(former_read{who, {.gone = true, .released = std::nullopt}});
+                            feed(former_read{who, {.gone = true}});
                         }
                     });
 }

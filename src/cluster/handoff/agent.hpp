@@ -64,6 +64,7 @@ private:
         bool stop_by_lease = false;
         bool handler_stopped = false;
         bool idle = false;
+        bool ran = false;  ///< when it was looked at last, near the lease end
         bool late_reported = false;
     };
 
@@ -71,7 +72,8 @@ private:
     void feed_all(std::span<const holder_event> seen);
     void feed_soon(holder_event ended);
     void feed_ended();
-    void look_for_stuck();
+    void look_for_stuck_at(instant when);
+    void look_for_stuck(instant due);
     void forget(std::uint64_t number);
     void perform(const begin_acquire& asked);
     void perform(const begin_release& asked);
@@ -79,7 +81,10 @@ private:
     void perform(const publish& asked);
     void perform(const watch_former& asked);
     void perform(const forget_former& asked);
+    void perform(const let_settle& asked);
+    void perform(const begin_prepare& asked);
 
+    void settle_at(member_id who, instant when);
     void forget_failure_later(const std::string& key, plan_number fence);
     void started(std::uint64_t number, const result<void>& outcome);
     void stop(std::uint64_t number, given& one, bool by_lease);
@@ -105,6 +110,7 @@ private:
     std::map<std::pair<std::string, plan_number>, std::uint64_t> numbers_;  ///< by key and fence
     std::uint64_t next_number_ = 1;
     std::map<member_id, std::uint64_t> watched_;  ///< how often read: only the last watch counts
+    std::map<member_id, std::unique_ptr<runtime::timer>> settling_;
     struct back_off {
         unsigned failures = 0;
         std::unique_ptr<runtime::timer> over;
@@ -114,6 +120,7 @@ private:
     std::deque<holder_event> queue_;
     std::vector<holder_event> ended_;  ///< of handlers, since the last turn
     std::unique_ptr<runtime::timer> stuck_timer_;
+    bool excused_ = false;  ///< one look has come late since the lease ended
     life_guard life_;
 };
 

@@ -32,6 +32,7 @@ TEST(protocol, no_two_members_act_on_one_entry_and_fences_grow) {
 
 TEST(protocol, every_entry_is_acted_on_once_faults_have_stopped) {
     std::size_t acquires = 0;
+    std::size_t prepares = 0;
     for (std::uint64_t seed = 1; seed <= seeds / 10; ++seed) {
         protocol_world world{seed, mutation::none};
         for (int i = 0; i < steps; ++i) {
@@ -41,8 +42,10 @@ TEST(protocol, every_entry_is_acted_on_once_faults_have_stopped) {
         ASSERT_EQ(world.violation(), "") << "seed " << seed;
         ASSERT_EQ(world.idle_entry(), "") << "seed " << seed;
         acquires += world.acquires();
+        prepares += world.prepares();
     }
     EXPECT_GT(acquires, 10 * seeds / 10);  // the runs are not empty
+    EXPECT_GT(prepares, seeds / 10);
 }
 
 class broken_protocol : public ::testing::TestWithParam<mutation> {};

@@ -16,6 +16,7 @@ specification small_resource(splitmix& dice) {
     spec.partitions = 4;
     spec.replicas = dice.one_in(4) ? 2 : 1;
     spec.handover_delay = std::chrono::milliseconds{0};
+    spec.prepare_deadline = std::chrono::milliseconds{dice.one_in(2) ? 100 : 0};
     return spec;
 }
 
@@ -94,7 +95,8 @@ void protocol_world::step() {
             return;
         case 7:
         case 8:
-            return read_former(who, dice_.one_in(2));
+            end_prepare(who);
+            return dice_.one_in(4) ? end_delay(who) : read_former(who, dice_.one_in(2));
         case 9:
         case 10:
             return move_publication(who);
@@ -135,6 +137,18 @@ void protocol_world::perform(std::size_t who, const holder_action& action) {
                 if (broken_ == mutation::early_release) {
                     one.sending->except.clear();
                 }
+            } else if constexpr (std::is_same_v<kind, let_settle>) {
+                one.settling.insert(what.who);
+            } else if constexpr (std::is_same_v<kind, forget_former>) {
+                one.settling.erase(what.who);
+            } else if constexpr (std::is_same_v<kind, begin_prepare>) {
+                if (!one.preparing
+                         .insert(
+                             entry_key({what.what.partition, what.what.slot, {}, 0, {}, {}, false}))
+                         .second) {
+                    violation_ = "an entry is prepared twice at once";
+                }
+                ++prepares_;
             }
         },
         action);
@@ -217,6 +231,24 @@ void protocol_world::read_former(std::size_t who, bool newest) {
     }
     const member_id former = any_of(dice_, members_[who].holder.formers).first;
     feed(who, former_read{former, look_at(who, former, newest)});
+}
+
+void protocol_world::end_delay(std::size_t who) {
+    member& one = members_[who];
+    if (!one.gone && !one.settling.empty()) {
+        const member_id former = *one.settling.begin();
+        one.settling.erase(former);
+        feed(who, former_settled{former});
+    }
+}
+
+void protocol_world::end_prepare(std::size_t who) {
+    member& one = members_[who];
+    if (!one.gone && !one.preparing.empty()) {
+        const std::string key = *one.preparing.begin();
+        one.preparing.erase(key);
+        feed(who, prepare_ended{key});
+    }
 }
 
 void protocol_world::move_publication(std::size_t who) {
@@ -353,8 +385,15 @@ void protocol_world::write_plan(bool truthful) {
     const plan& before = plans_.back();
     const auto number = before.number + 1 + static_cast<plan_number>(dice_.below(3));
     const planner choose = truthful ? planner{} : any_planner();
-    auto change =
-        next_plan(spec_, before, facts(truthful), number, instant{}, choose, std::string{resource});
+    plan_facts known = facts(truthful);
+    if (dice_.one_in(2)) {  // The deadline of whatever is hinted at is over.
+        for (const plan_chunk& chunk : before.chunks) {
+            for (const entry& one : chunk.entries) {
+                known.hints[entry_key(one)] = {one.next, instant{} - 1s};
+            }
+        }
+    }
+    auto change = next_plan(spec_, before, known, number, instant{}, choose, std::string{resource});
     if (change) {
         break_plan(before, change->next);
         plans_.push_back(std::move(change->next));
@@ -408,6 +447,8 @@ void protocol_world::settle() {
                 move_publication(who);
                 end_handler(who, false);
                 read_former(who, true);
+                end_delay(who);
+                end_prepare(who);
             }
             const auto failures = one.holder.failed;
             for (const auto& [key, fence] : failures) {

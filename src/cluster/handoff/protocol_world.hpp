@@ -59,6 +59,7 @@ public:
     /// After settle(): an entry nobody acts on although somebody could, or "".
     [[nodiscard]] std::string idle_entry() const;
     [[nodiscard]] std::size_t acquires() const { return acquires_; }
+    [[nodiscard]] std::size_t prepares() const { return prepares_; }
 
 private:
     struct member {
@@ -74,6 +75,8 @@ private:
         std::vector<release_record> statuses;  ///< as ZooKeeper has seen them, oldest first
         std::optional<release_record> sending;
         std::optional<release_record> unacked;
+        std::set<std::string> preparing;
+        std::set<member_id> settling;  ///< whose handover_delay runs, as it sees it
     };
 
     void feed(std::size_t who, const holder_event& event);
@@ -86,6 +89,8 @@ private:
     planner any_planner();
     void read_plan(std::size_t who, bool newest);
     void read_former(std::size_t who, bool newest);
+    void end_delay(std::size_t who);
+    void end_prepare(std::size_t who);
     former_owner look_at(std::size_t reader, member_id who, bool newest);
     void move_publication(std::size_t who);
     void end_handler(std::size_t who, bool may_fail);
@@ -105,6 +110,7 @@ private:
     std::set<member_id> reborn_;
     std::string violation_;
     std::size_t acquires_ = 0;
+    std::size_t prepares_ = 0;
 };
 
 }  // namespace muster::cluster::testing

@@ -9,11 +9,12 @@
 // One pass after each event, whatever the event was:
 //   reconcile   what is held but no longer granted stops (rule 3); what is granted is waited for
 //   start       what waits for nobody any more, and may act, starts (rule 2)
+//   prepare     what this member may be given next is prepared (rule 4)
 //   follow      whom to watch is whom a waiting entry waits for
 //   tell        whether somebody waits for a release that is not published yet
 //
-// The newest plan is boiled down once, when it is read, to what concerns this member: `granted`
-// and `awaited`. All other events cost no more than what is held.
+// The newest plan is boiled down once, when it is read, to what concerns this member: `granted`,
+// `awaited` and `hinted`. All other events cost no more than what is held.
 
 namespace muster::cluster {
 
@@ -25,17 +26,20 @@ public:
 
     void on(const plan_read& event);
     void on(const former_read& event);
+    void on(const former_settled& event);
     void on(const rights_changed& event) { state_.may_act = event.may_act; }
     void on(const lease_ended& event);
     void on(const acquire_ended& event);
     void on(const release_ended& event);
     void on(const was_published& event) { state_.published = event.what; }
     void on(const failure_forgotten& event);
+    void on(const prepare_ended& event);
 
     holder_step finish() {
         forgive();
         reconcile();
         start();
+        prepare();
         follow();
         tell();
         return {.next = std::move(state_), .actions = std::move(actions_)};
@@ -45,6 +49,7 @@ private:
     void forgive();
     void reconcile();
     void start();
+    void prepare();
     void follow();
     void tell();
 
@@ -77,12 +82,14 @@ void handler::on(const plan_read& event) {
     state_.newest = event.whole;
     state_.granted.clear();
     state_.awaited.clear();
+    state_.hinted.clear();
     std::map<std::string, plan_number> failed;
     for (const plan_chunk& chunk : state_.newest->chunks) {
         for (const entry& one : chunk.entries) {
             const bool mine = one.owner == state_.self;
             const bool awaited = std::ranges::find(one.waits, state_.self) != one.waits.end();
-            if (!mine && !awaited && state_.failed.empty()) {
+            const bool hinted = !mine && one.next == state_.self;
+            if (!mine && !awaited && !hinted && state_.failed.empty()) {
                 continue;
             }
             const std::string key = entry_key(one);
@@ -95,6 +102,9 @@ void handler::on(const plan_read& event) {
                                        .waits_upto = one.fence};
             } else if (awaited) {
                 state_.awaited[key] = one.fence;
+            }
+            if (hinted) {
+                state_.hinted[key] = {one.partition, one.slot, one.owner};
             }
             if (const auto at = state_.failed.find(key); at != state_.failed.end()) {
                 failed.insert(*at);
@@ -109,9 +119,20 @@ void handler::on(const former_read& event) {
     if (at == state_.formers.end()) {
         return;
     }
-    at->second.gone = at->second.gone || event.what.gone;  // gone is for ever
+    former_owner& known = at->second;
+    known.left = known.left || event.what.left;
     if (event.what.released) {
-        at->second.released = event.what.released;
+        known.released = event.what.released;
+    }
+    if (event.what.gone && !std::exchange(known.gone, true) && !known.left) {  // gone is for ever
+        actions_.emplace_back(let_settle{event.who});
+    }
+}
+
+void handler::on(const former_settled& event) {
+    const auto at = state_.formers.find(event.who);
+    if (at != state_.formers.end() && at->second.gone) {
+        at->second.settled = true;
     }
 }
 
@@ -170,6 +191,12 @@ void handler::on(const failure_forgotten& event) {
     state_.forgiven[event.key] = event.fence;
 }
 
+void handler::on(const prepare_ended& event) {
+    if (const auto at = state_.prepared.find(event.key); at != state_.prepared.end()) {
+        at->second = true;
+    }
+}
+
 /// A failure whose back-off is over is forgotten once its grant is: until then the leader has to
 /// see it, or the entry would stay with a member that may not start it again under that fence.
 void handler::forgive() {
@@ -222,6 +249,7 @@ void handler::reconcile() {
     }
 }
 
+/// Of who is gone without having released, the effects are waited for too.
 bool handler::let_go(member_id who, const held_entry& one) const {
     const auto at = state_.formers.find(who);
     if (at == state_.formers.end()) {
@@ -230,7 +258,7 @@ bool handler::let_go(member_id who, const held_entry& one) const {
     entry place;
     place.partition = one.partition;
     place.slot = one.slot;
-    return at->second.gone ||
+    return (at->second.gone && (at->second.left || at->second.settled)) ||
            (at->second.released && has_released(*at->second.released, place, one.waits_upto));
 }
 
@@ -244,6 +272,21 @@ void handler::start() {
         if (one.at == hold::waiting && free) {
             one.at = hold::starting;
             actions_.emplace_back(begin_acquire{one});
+        }
+    }
+}
+
+/// What was begun goes on to its end, though nobody may want it any more: it is not begun twice.
+void handler::prepare() {
+    std::erase_if(state_.prepared, [&](const auto& one) {
+        return one.second && !state_.hinted.contains(one.first);
+    });
+    if (!state_.may_act) {
+        return;
+    }
+    for (const auto& [key, one] : state_.hinted) {
+        if (state_.prepared.try_emplace(key, false).second) {
+            actions_.emplace_back(begin_prepare{one});
         }
     }
 }
@@ -282,7 +325,11 @@ release_record handler::record() const {
     }
     what.revoked = state_.revoked;
     what.failed = state_.failed;
-    what.ready = state_.published.ready;
+    for (const auto& [key, done] : state_.prepared) {
+        if (done && state_.hinted.contains(key)) {
+            what.ready.insert(key);
+        }
+    }
     return what;
 }
 
@@ -297,7 +344,7 @@ bool handler::somebody_waits_for(const release_record& what) const {
     const bool lapsed = std::ranges::any_of(state_.granted, [&](const auto& one) {
         return one.second.fence <= what.revoked && one.second.fence > told.revoked;
     });
-    return released || lapsed || what.failed != told.failed;
+    return released || lapsed || what.failed != told.failed || what.ready != told.ready;
 }
 
 void handler::tell() {

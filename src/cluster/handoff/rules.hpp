@@ -34,10 +34,22 @@ struct held_entry {
     friend bool operator==(const held_entry&, const held_entry&) = default;
 };
 
+/// An entry that this member may be given next.
+struct hinted_entry {
+    std::string partition;
+    std::uint16_t slot = 0;
+    member_id owner;  ///< who has it now
+    friend bool operator==(const hinted_entry&, const hinted_entry&) = default;
+};
+
 /// What a member knows of former owners it waits for.
 struct former_owner {
-    bool gone = false;                       ///< both znodes read as absent
-    std::optional<release_record> released;  ///< of this resource; nothing: not read yet
+    bool gone = false;  ///< both znodes read as absent
+    bool left = false;  ///< its status said `left`: it had released all it ever had
+    std::optional<release_record> released = std::nullopt;  ///< of this resource, as read last
+    /// Gone without having left, and its effects have had their handover_delay to end.
+    bool settled = false;
+    friend bool operator==(const former_owner&, const former_owner&) = default;
 };
 
 /// One resource, as one member holds it.
@@ -55,6 +67,8 @@ struct holder_state {
     std::map<std::string, held_entry> granted;    ///< by the newest plan, to this member
     std::map<std::string, plan_number> awaited;   ///< entries whose `waits` name it: their fence
     std::map<std::string, plan_number> forgiven;  ///< failures to forget once the plan moves on
+    std::map<std::string, hinted_entry> hinted;   ///< by the newest plan, to this member
+    std::map<std::string, bool> prepared;         ///< begun for a hint; true: done
     std::optional<release_record> publishing;     ///< asked for last
 };
 
@@ -64,7 +78,11 @@ struct plan_read {
 };
 struct former_read {
     member_id who;
-    former_owner what;
+    former_owner what;  ///< without `settled`
+};
+/// The handover_delay that `let_settle` asked for is over.
+struct former_settled {
+    member_id who;
 };
 struct rights_changed {
     bool may_act = false;
@@ -90,14 +108,20 @@ struct failure_forgotten {
     std::string key;
     plan_number fence = 0;
 };
+/// Whatever came of it: a move is not given up because the new owner cannot warm up.
+struct prepare_ended {
+    std::string key;
+};
 using holder_event = std::variant<plan_read,
                                   former_read,
+                                  former_settled,
                                   rights_changed,
                                   lease_ended,
                                   acquire_ended,
                                   release_ended,
                                   was_published,
-                                  failure_forgotten>;
+                                  failure_forgotten,
+                                  prepare_ended>;
 
 // What is asked for, to be performed in order.
 //
@@ -124,18 +148,35 @@ struct watch_former {
 struct forget_former {
     member_id who;
 };
-using holder_action =
-    std::variant<begin_acquire, begin_release, revoke, publish, watch_former, forget_former>;
+/// Has been read as gone, and nothing says that it let go before: what it sent may still be on its
+/// way. `former_settled` comes once the resource's handover_delay is over, from now on.
+struct let_settle {
+    member_id who;
+};
+/// Rule 4. `prepare_ended` must come once; no other is begun for the entry before. It gives no
+/// right to act.
+struct begin_prepare {
+    hinted_entry what;
+};
+using holder_action = std::variant<begin_acquire,
+                                   begin_release,
+                                   revoke,
+                                   publish,
+                                   watch_former,
+                                   forget_former,
+                                   let_settle,
+                                   begin_prepare>;
 
 struct holder_step {
     holder_state next;
     std::vector<holder_action> actions;
 };
 
-/// The whole of acquire and release for one member and one resource.
+/// The whole of prepare, acquire and release for one member and one resource.
 /// Publishes only when somebody may be waiting for it: an entry of the newest plan names this
-/// member in `waits` with a fence above what is published, or something drained, failed or was
-/// revoked. A plan with a number not above the newest read is ignored.
+/// member in `waits` with a fence above what is published, or something drained, failed, was
+/// revoked, or is ready or no longer hinted at. A plan with a number not above the newest read is
+/// ignored.
 [[nodiscard]] holder_step advance(holder_state now, const holder_event& seen);
 /// The same for what happened at once, such as the ends of many handlers: what follows is found in
 /// one pass over all that is held, not in one for each.

@@ -55,6 +55,9 @@ std::string told(const holder_action& action) {
             for (const auto& [key, fence] : what.what.failed) {
                 text += " failed " + key + "@" + std::to_string(fence);
             }
+            for (const std::string& key : what.what.ready) {
+                text += " ready " + key;
+            }
             return text;
         }
         std::string operator()(const watch_former& what) const {
@@ -62,6 +65,13 @@ std::string told(const holder_action& action) {
         }
         std::string operator()(const forget_former& what) const {
             return "forget " + std::to_string(what.who.low());
+        }
+        std::string operator()(const let_settle& what) const {
+            return "settle " + std::to_string(what.who.low());
+        }
+        std::string operator()(const begin_prepare& what) const {
+            return "prepare " + what.what.partition + " of " +
+                   std::to_string(what.what.owner.low());
         }
     };
     return std::visit(teller{}, action);
@@ -119,21 +129,55 @@ TEST(handoff, a_successor_waits_until_it_has_read_that_the_former_owner_let_go) 
     holder one;
     one.sees(rights_changed{true}).sees(plan_read{plan_of(9, owned(me, 9, {other}))});
     EXPECT_EQ(one.asked(), (story{"watch 2"}));
-    one.sees(former_read{other, {.gone = false, .released = std::nullopt}});
-    one.sees(former_read{other, {.gone = false, .released = through(8)}});
-    one.sees(former_read{other, {.gone = false, .released = through(9, {"p"})}});
+    one.sees(former_read{other, {.released = std::nullopt}});
+    one.sees(former_read{other, {.released = through(8)}});
+    one.sees(former_read{other, {.released = through(9, {"p"})}});
     EXPECT_EQ(one.asked(), story{});
-    one.sees(former_read{other, {.gone = false, .released = through(9)}});
+    one.sees(former_read{other, {.released = through(9)}});
     EXPECT_EQ(one.asked(), (story{"start p@9", "forget 2"}));
 }
 
-TEST(handoff, a_former_owner_that_is_gone_holds_nobody_up) {
+TEST(handoff, a_former_owner_that_has_left_holds_nobody_up) {
+    holder one;
+    one.sees(rights_changed{true}).sees(plan_read{plan_of(9, owned(me, 9, {other}))});
+    one.sees(former_read{other, {.left = true, .released = through(8)}});
+    EXPECT_EQ(one.asked(), (story{"watch 2"}));
+    one.sees(former_read{other, {.gone = true}});
+    EXPECT_EQ(one.asked(), (story{"start p@9", "forget 2"}));
+}
+
+TEST(handoff, what_a_crashed_owner_has_sent_has_time_to_arrive) {
     holder one;
     one.sees(rights_changed{true}).sees(plan_read{plan_of(9, owned(me, 9, {other, third}))});
-    one.sees(former_read{other, {.gone = true, .released = std::nullopt}});
-    EXPECT_EQ(one.asked(), (story{"watch 2", "watch 3"}));
-    one.sees(former_read{third, {.gone = true, .released = std::nullopt}});
+    one.sees(former_read{other, {.gone = true}});
+    one.sees(former_read{third, {.released = through(9, {"p"})}});
+    EXPECT_EQ(one.asked(), (story{"watch 2", "watch 3", "settle 2"}));
+    one.sees(former_read{other, {.gone = true}}).sees(former_read{third, {.gone = true}});
+    EXPECT_EQ(one.asked(), (story{"settle 3"})) << "each once";
+    one.sees(former_settled{other});
+    EXPECT_EQ(one.asked(), story{});
+    one.sees(former_settled{third});
     EXPECT_EQ(one.asked(), (story{"start p@9", "forget 2", "forget 3"}));
+}
+
+TEST(handoff, whoever_had_released_it_before_its_crash_is_not_waited_for) {
+    holder one;
+    one.sees(rights_changed{true}).sees(plan_read{plan_of(9, owned(me, 9, {other, third}))});
+    one.sees(former_read{other, {.released = through(9)}});
+    one.sees(former_read{other, {.gone = true}});
+    one.sees(former_read{third, {.left = true}}).sees(former_read{third, {.gone = true}});
+    EXPECT_EQ(one.asked(),
+              (story{"watch 2", "watch 3", "settle 2", "start p@9", "forget 2", "forget 3"}));
+    one.sees(former_settled{other});
+    EXPECT_EQ(one.asked(), story{});
+}
+
+TEST(handoff, the_end_of_a_delay_says_nothing_of_somebody_who_is_there) {
+    holder one;
+    one.sees(rights_changed{true}).sees(plan_read{plan_of(9, owned(me, 9, {other}))});
+    one.sees(former_settled{other}).sees(former_read{other, {.released = through(8)}});
+    one.sees(former_read{other, {.gone = true}});
+    EXPECT_EQ(one.asked(), (story{"watch 2", "settle 2"}));
 }
 
 TEST(handoff, waits_that_the_leader_cleaned_are_not_waited_for_any_more) {
@@ -300,6 +344,79 @@ TEST(handoff, an_entry_that_left_the_plan_is_stopped) {
     empty.chunks.push_back({.number = 9, .entries = {}});
     one.sees(plan_read{empty});
     EXPECT_EQ(one.asked(), (story{"stop p@5"}));
+}
+
+// --- Prepare
+
+entry hinted(member_id owner, plan_number fence, member_id next) {
+    entry one = owned(owner, fence);
+    one.next = next;
+    return one;
+}
+
+TEST(handoff, who_may_be_given_an_entry_next_prepares_and_says_when_it_is_ready) {
+    holder one;
+    one.sees(rights_changed{true}).sees(plan_read{plan_of(7, hinted(other, 5, me))});
+    EXPECT_EQ(one.asked(), (story{"prepare p of 2"}));
+    one.sees(prepare_ended{"p"});
+    EXPECT_EQ(one.asked(), (story{"publish through 7 ready p"}));
+    one.sees(plan_read{plan_of(9, owned(me, 9, {other}))});
+    EXPECT_EQ(one.asked(), (story{"watch 2", "publish through 9"})) << "no longer hinted at";
+    one.sees(former_read{other, {.released = through(9)}});
+    EXPECT_EQ(one.asked(), (story{"start p@9", "forget 2"}));
+}
+
+TEST(handoff, an_owner_of_what_another_prepares_for_goes_on) {
+    holder one = acting(5);
+    one.sees(plan_read{plan_of(7, hinted(me, 5, other))});
+    EXPECT_EQ(one.asked(), story{});
+    EXPECT_EQ(one.state().held.at("p").at, hold::acting);
+}
+
+TEST(handoff, nothing_is_prepared_before_init_is_done_or_without_a_lease) {
+    holder one;
+    one.sees(plan_read{plan_of(7, hinted(other, 5, me))});
+    EXPECT_EQ(one.asked(), story{});
+    one.sees(rights_changed{true});
+    EXPECT_EQ(one.asked(), (story{"prepare p of 2"}));
+}
+
+TEST(handoff, a_hint_that_is_gone_before_it_was_prepared_is_not_told_as_ready) {
+    holder one;
+    one.sees(rights_changed{true}).sees(plan_read{plan_of(7, hinted(other, 5, me))});
+    one.sees(plan_read{plan_of(8, owned(other, 5))}).sees(prepare_ended{"p"});
+    EXPECT_EQ(one.asked(), (story{"prepare p of 2"}));
+    one.sees(plan_read{plan_of(9, hinted(other, 5, me))});
+    EXPECT_EQ(one.asked(), (story{"prepare p of 2"})) << "from the start";
+}
+
+TEST(handoff, what_is_hinted_at_again_while_it_is_prepared_is_not_begun_twice) {
+    holder one;
+    one.sees(rights_changed{true}).sees(plan_read{plan_of(7, hinted(other, 5, me))});
+    one.sees(plan_read{plan_of(8, owned(other, 5))});
+    one.sees(plan_read{plan_of(9, hinted(other, 5, me))});
+    EXPECT_EQ(one.asked(), (story{"prepare p of 2"}));
+    one.sees(prepare_ended{"p"});
+    EXPECT_EQ(one.asked(), (story{"publish through 9 ready p"}));
+}
+
+TEST(handoff, what_was_ready_for_a_hint_that_is_taken_back_is_not_ready_for_the_next) {
+    holder one;
+    one.sees(rights_changed{true}).sees(plan_read{plan_of(7, hinted(other, 5, me))});
+    one.sees(prepare_ended{"p"}).sees(plan_read{plan_of(8, owned(other, 5))});
+    EXPECT_EQ(one.asked(),
+              (story{"prepare p of 2", "publish through 7 ready p", "publish through 8"}));
+    one.sees(plan_read{plan_of(9, hinted(other, 5, me))});
+    EXPECT_EQ(one.asked(), (story{"prepare p of 2"}));
+}
+
+TEST(handoff, an_entry_that_comes_before_it_is_prepared_starts_all_the_same) {
+    holder one;
+    one.sees(rights_changed{true}).sees(plan_read{plan_of(7, hinted(other, 5, me))});
+    one.sees(plan_read{plan_of(9, owned(me, 9))});
+    EXPECT_EQ(one.asked(), (story{"prepare p of 2", "start p@9"}));
+    one.sees(prepare_ended{"p"});
+    EXPECT_EQ(one.asked(), story{});
 }
 
 }  // namespace

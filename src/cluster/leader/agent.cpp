@@ -206,6 +206,7 @@ void leader_agent::decide_now() {
         return;
     }
     note_suspects();
+    note_hints(keeper_->book(), at_.loop.now());
     if (!settings_.planners.empty() || partitions_in(keeper_->book()) > inline_partitions) {
         decide_elsewhere();
         return;
@@ -398,6 +399,7 @@ void leader_agent::enter_into_book(const leader_decision& decided,
         book.commands[ordered] = {command, got.value[at].meta.version};
         ++at;
     }
+    note_hints(book, at_.loop.now());
     dirty_ = dirty_ || decided.view.has_value();  // Suspects and takers may follow from a view.
 }
 

@@ -287,6 +287,9 @@ private:
             return said != book_.last_said.end() && said->second.state == lifecycle::left;
         });
         facts.last_said = book_.last_said;
+        if (const auto hints = book_.hints.find(name); hints != book_.hints.end()) {
+            facts.hints = hints->second;
+        }
         choose_takers(name, facts);
         choose_names(name, resource, facts);
         if (waits_for_company(name, resource, facts)) {
@@ -307,6 +310,9 @@ private:
         }
         if (!change) {
             return;
+        }
+        if (change->look_again) {
+            look_again(*change->look_again);
         }
         if (!change->chunks.empty() || change->next.since != resource.whole.since) {
             out_.plans.emplace(name, std::move(*change));
@@ -333,6 +339,28 @@ leader_decision decide(const leader_book& book,
     return decider{book, settings, now, unix_ms}.take();
 }
 
+void note_hints(leader_book& book, instant now) {
+    std::map<std::string, std::map<std::string, seen_hint>> hints;
+    for (const auto& [name, resource] : book.resources) {
+        if (resource.spec.prepare_deadline <= std::chrono::milliseconds{0}) {
+            continue;
+        }
+        const auto& before = book.hints[name];
+        for (const plan_chunk& chunk : resource.whole.chunks) {
+            for (const entry& one : chunk.entries) {
+                if (one.next.empty()) {
+                    continue;
+                }
+                const std::string key = entry_key(one);
+                const auto seen = before.find(key);
+                const bool known = seen != before.end() && seen->second.next == one.next;
+                hints[name].emplace(key, known ? seen->second : seen_hint{one.next, now});
+            }
+        }
+    }
+    book.hints = std::move(hints);
+}
+
 std::set<member_id> named_ids(const leader_book& book) {
     std::set<member_id> named;
     for (const view_member& one : book.view.members) {
@@ -346,6 +374,7 @@ std::set<member_id> named_ids(const leader_book& book) {
             for (const entry& one : chunk.entries) {
                 named.insert(one.waits.begin(), one.waits.end());
                 named.insert(one.owner);
+                named.insert(one.next);
             }
         }
     }

@@ -46,6 +46,8 @@ struct leader_book {
     std::map<member_id, instant> gone_at;
     std::map<member_id, status_record> last_said;  ///< of those gone, as far as it was read
     std::map<member_id, instant> suspect_since;
+    /// Prepared moves under way, by resource and entry key.
+    std::map<std::string, std::map<std::string, seen_hint>> hints;
     instant last_join = instant::min();
     view_record view;
     std::int64_t view_zxid = 0;      ///< of the reply header of the leader's read of it
@@ -78,6 +80,9 @@ struct leader_decision {
                                      const decide_settings& settings,
                                      instant now,
                                      std::int64_t unix_ms);
+
+/// Keeps `book.hints` in step with its plans: what is new there is first seen `now`.
+void note_hints(leader_book& book, instant now);
 
 /// Every id that a plan of the book, or its view, still names.
 [[nodiscard]] std::set<member_id> named_ids(const leader_book& book);

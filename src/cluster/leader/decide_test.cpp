@@ -320,5 +320,37 @@ TEST(decide, a_drain_by_name_marks_the_incarnation_that_is_admitted) {
     }
 }
 
+// --- Prepared moves ------------------------------------------------------------------------------
+
+TEST(decide, a_hint_is_looked_at_again_when_its_deadline_is_over_and_then_the_entry_moves) {
+    specification spec = hash_of(2);
+    spec.prepare_deadline = std::chrono::milliseconds{400};
+    leader_book book = book_of("work", spec, owned_by(spec, {a, a}));
+    note_hints(book, now);
+    leader_decision first = decided(book);
+    ASSERT_TRUE(first.plans.contains("work"));
+    EXPECT_EQ(owners_in(first.plans.at("work").next), (std::vector{a, a}));
+    EXPECT_EQ(first.look_again, now + 400ms);
+    book.resources["work"].whole = first.plans.at("work").next;
+    note_hints(book, now + 10ms);
+    note_hints(book, now + 300ms);  // It is seen first but once.
+    leader_decision second = decide(book, {}, now + 400ms, 1000);
+    EXPECT_TRUE(second.plans.empty());
+    EXPECT_EQ(second.look_again, now + 410ms);
+    leader_decision third = decide(book, {}, now + 410ms, 1000);
+    ASSERT_TRUE(third.plans.contains("work"));
+    EXPECT_EQ(std::ranges::count(owners_in(third.plans.at("work").next), b), 1);
+    EXPECT_EQ(book.hints["work"].size(), 1U);
+    book.resources["work"].whole = third.plans.at("work").next;
+    note_hints(book, now + 420ms);
+    EXPECT_TRUE(book.hints.empty());
+}
+
+TEST(decide, who_is_hinted_at_is_among_those_whose_end_must_be_noticed) {
+    plan whole = owned_by(hash_of(1), {a});
+    whole.chunks[0].entries[0].next = c;
+    EXPECT_TRUE(named_ids(book_of("work", hash_of(1), whole)).contains(c));
+}
+
 }  // namespace
 }  // namespace muster::cluster

@@ -14,6 +14,15 @@ namespace {
 constexpr std::size_t most_reasons = 64;
 constexpr std::size_t quarantine_after = 3;
 
+bool has_twice(const std::vector<member_id>& owners) {
+    for (auto one = owners.begin(); one != owners.end(); ++one) {
+        if (!one->empty() && std::find(std::next(one), owners.end(), *one) != owners.end()) {
+            return true;
+        }
+    }
+    return false;
+}
+
 }  // namespace
 
 plan_draft::plan_draft(const specification& spec,
@@ -83,7 +92,7 @@ bool plan_draft::is_delayed(member_id who, const entry& of) {
     if (now_ >= until) {
         return false;
     }
-    change_.look_again = std::min(change_.look_again.value_or(until), until);
+    come_again(until);
     return true;
 }
 
@@ -190,6 +199,7 @@ void plan_draft::place_all() {
             one.chunk = c;
             one.index = i;
             judge(one);
+            note_hint(one);
         }
     }
 }
@@ -240,16 +250,21 @@ void plan_draft::judge_owner(placed& one, const entry& at) {
             return;
         }
     }
+    const auto status = facts_.statuses.find(owner);
+    one.serves =
+        status != facts_.statuses.end() &&
+        (status->second.state == lifecycle::initializing ||
+         status->second.state == lifecycle::online || status->second.state == lifecycle::draining);
     if (is_taker(owner)) {
         const auto eligible = facts_.eligible.find(at.partition);
         if (eligible != facts_.eligible.end() &&
             std::ranges::find(eligible->second, owner) == eligible->second.end()) {
             one.keeps_owner = false;
+            one.serves = false;
             one.why = "not eligible";
         }
         return;
     }
-    const auto status = facts_.statuses.find(owner);
     const bool leaves =
         status != facts_.statuses.end() &&
         (status->second.state == lifecycle::draining || status->second.state == lifecycle::left);
@@ -287,13 +302,21 @@ void plan_draft::ask() {
 void plan_draft::add_question(std::size_t partition) {
     const std::size_t first = partition * replicas_;
     bool open = false;
+    bool hinted = false;
     planned_partition one;
     one.name = entry_of(entries_[first]).partition;
     for (std::size_t s = 0; s < replicas_; ++s) {
         const placed& slot = entries_[first + s];
-        const bool stays = slot.what == fate::open && slot.keeps_owner;
         open = open || slot.what == fate::open;
-        one.owners.push_back(stays ? entry_of(slot).owner : member_id{});
+        one.owners.push_back(shown_owner(slot));
+        hinted = hinted || !entry_of(slot).next.empty();
+    }
+    if (hinted && has_twice(one.owners)) {
+        for (std::size_t s = 0; s < replicas_; ++s) {
+            const placed& slot = entries_[first + s];
+            const bool stays = slot.what == fate::open && slot.keeps_owner;
+            one.owners[s] = stays ? entry_of(slot).owner : member_id{};
+        }
     }
     if (!open) {
         return;
@@ -348,12 +371,7 @@ std::optional<std::vector<member_id>> plan_draft::choice_for(std::size_t partiti
 
 void plan_draft::answer(const planned_owners& owners) {
     for (std::size_t i = 0; i < asked_.size(); ++i) {
-        for (std::size_t s = 0; s < replicas_; ++s) {
-            placed& slot = entries_[asked_[i] * replicas_ + s];
-            if (slot.what == fate::open) {
-                settle(slot, s < owners[i].size() ? owners[i][s] : member_id{});
-            }
-        }
+        settle_all(asked_[i], owners[i]);
     }
 }
 
@@ -478,6 +496,7 @@ std::optional<plan_change> plan_draft::finish() {
             settle(one, {});
         }
     }
+    drop_hints();
     limit();
     readmit();
     if (change_.chunks.empty() && change_.next.since == before_.since) {

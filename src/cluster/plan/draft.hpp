@@ -47,6 +47,7 @@ private:
         std::size_t index = 0;
         fate what = fate::open;
         bool keeps_owner = true;    ///< the owner of today may stay
+        bool serves = false;        ///< and does its work until somebody else takes it
         const char* why = nullptr;  ///< it is moved or taken away
     };
 
@@ -61,6 +62,14 @@ private:
     [[nodiscard]] std::optional<std::vector<member_id>> choice_for(std::size_t partition) const;
     void settle(placed& one, member_id owner);
     void give(placed& one, member_id owner);
+    void note_hint(const placed& one);
+    [[nodiscard]] bool prepares(const placed& one, member_id owner) const;
+    [[nodiscard]] bool is_due(const placed& one, member_id owner) const;
+    void hint(const placed& one, member_id next);
+    void drop_hints();
+    [[nodiscard]] member_id shown_owner(const placed& one) const;
+    void settle_all(std::size_t partition, const std::vector<member_id>& owners);
+    void come_again(instant when);
     void clean_waits();
     void limit();
     void readmit();

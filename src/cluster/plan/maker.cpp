@@ -50,6 +50,10 @@ std::string difference(const specification& there, const specification& here) {
          "release_deadline (ms)",
          number(there.release_deadline.count()),
          number(here.release_deadline.count()));
+    note(out,
+         "prepare_deadline (ms)",
+         number(there.prepare_deadline.count()),
+         number(here.prepare_deadline.count()));
     note(out, "planner", there.planner, here.planner);
     if (there.tombstone) {
         out += (out.empty() ? "" : "; ") + std::string{"it was removed"};

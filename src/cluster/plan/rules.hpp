@@ -18,6 +18,12 @@
 
 namespace muster::cluster {
 
+/// A hint as a leader has seen it.
+struct seen_hint {
+    member_id next;
+    instant since;
+};
+
 /// True facts about members, as the leader has read them.
 struct plan_facts {
     /// Status of every member whose znodes are there.
@@ -33,6 +39,9 @@ struct plan_facts {
     std::vector<planned_member> takers;
     /// Admitted members that keep what they have but are given nothing (Suspect within grace).
     std::set<member_id> keepers;
+    /// Since when each prepared move has been seen to be under way, by entry key: for whom, and
+    /// when the leader read or wrote that hint first.
+    std::map<std::string, seen_hint> hints;
     /// list resources: the names wanted now (present ones keep their place).
     std::optional<std::vector<std::string>> wanted;
     /// globals: who may own which name.
@@ -48,7 +57,7 @@ struct plan_change {
     plan next;                     ///< number set by the caller's `number`
     std::set<std::size_t> chunks;  ///< which chunks changed (or are new); none: only `since` did
     bool more = false;             ///< it did not all fit: ask again once this is written
-    std::optional<instant> look_again;  ///< a handover_delay runs out then
+    std::optional<instant> look_again;  ///< a handover_delay or a prepare_deadline runs out then
     std::vector<std::string> reasons;   ///< for history: "orders/17 a1->b7 rebalance"
 };
 
@@ -84,6 +93,11 @@ struct plan_change {
 /// them forgets its failure (handoff/rules.hpp: failure_forgotten), ends, or starts anew. A plan is
 /// never written only to clean `waits`.
 ///
+/// Where the specification asks for preparation, a planned move is hinted at first: `next` names
+/// the new owner, owner and fence stay, and the move follows once that member's status says `ready`
+/// of it, or prepare_deadline after the hint was first seen. A hint is dropped when the plan
+/// changes, or its member may take nothing any more. Nothing that nobody serves waits for this.
+///
 /// `statuses` and `gone` tell who is there; a member in neither has not been read yet and keeps
 /// what it has.
 [[nodiscard]] std::optional<plan_change> next_plan(const specification& spec,
@@ -102,7 +116,8 @@ struct plan_change {
                                                             instant now,
                                                             const std::string& resource);
 
-/// When next_plan should be asked again although no fact has changed: a handover_delay ends then.
+/// When next_plan should be asked again although no fact has changed: a handover_delay or a
+/// prepare_deadline ends then.
 [[nodiscard]] std::optional<instant> look_again_at(const specification& spec,
                                                    const plan& before,
                                                    const plan_facts& facts,
