@@ -207,6 +207,9 @@ public:
     result<void> announce(std::string name, const muster::pid& who) {
         return register_as(std::move(name), who, detail::publishing::always);
     }
+    /// Takes a registration back, before its process ends: here at once, elsewhere a moment later.
+    /// Errors: not_found (it had not that name).
+    result<void> unregister_name(const std::string& name, const muster::pid& who);
     /// All processes of that name, as `self::find`. Before `start` only this node's are known.
     [[nodiscard]] pending<instances> find(std::string_view name) {
         return detail::find(*processes(), name);
