@@ -233,6 +233,9 @@ public:
         return within(ask_deadline()).template ask_all<T>(name, std::forward<Fields>(fields)...);
     }
 
+    /// For Muster itself: what is sent from a thread of your own, is sent from here.
+    [[nodiscard]] detail::site site() { return {processes(), {}, {}}; }
+
     /// Runs `job` on a thread that may block, and yields what it returns.
     template <class F>
     auto blocking(F&& job) -> pending<std::invoke_result_t<std::decay_t<F>&>> {
