@@ -45,8 +45,8 @@ pending<void> put(const site& from,
                   std::chrono::nanoseconds limit,
                   Fields&&... fields) {
     static_assert((awaitable_argument<Fields> && ...),
-                  "GCC 12 destroys such a temporary twice: name it first, then "
-                  "send(me, std::move(name)), or pass its fields: send(me, a, b)");
+                  "GCC 12 destroys such a temporary twice: name it first, then send(me, name), "
+                  "or pass its fields: send(me, a, b)");
     const auto patience = limit < no_limit - channel_grace ? limit : no_limit;
     const auto whole = patience == no_limit ? no_limit : limit + channel_grace;
     if constexpr (sizeof...(Fields) == 1 &&

@@ -182,12 +182,12 @@ void far_side::lost(const member_id& id) {
                     });
             }
         }
-        for (const auto& [own, who] : links_) {
-            const auto peer = find(who.life());
+        for (const auto& ends : links_) {
+            const auto peer = find(ends.second.life());
             if (peer && peer->id == id) {
                 home_.workers().front()->set_alarm(
-                    now + watch_again, home_.next_number(), [this, own = own, who = who, now] {
-                        check_link(own, who, now);
+                    now + watch_again, home_.next_number(), [this, ends, now] {
+                        check_link(ends.first, ends.second, now);
                     });
             }
         }

@@ -114,8 +114,12 @@ process supervise(self me, supervision how) {
             while (all.youngest() == next) {
                 auto gone = co_await me.receive<exit_signal>(how.patience);
                 if (gone) {
-                    if (!all.ended(gone->body) && !gone->body.why.normal()) {
-                        last = gone->body.why;
+                    const exit_reason& so = gone->body.why;
+                    const auto other = all.ended(gone->body);
+                    if (other && !all.is_kept(*other, so)) {
+                        all.let_go(*other);
+                    } else if (!other && !so.normal()) {
+                        last = so;
                     }
                 } else if (gone.error().code == errc::timed_out && !is_late) {
                     is_late = true;

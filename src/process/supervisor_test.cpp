@@ -189,6 +189,18 @@ TEST_F(a_supervisor, leaves_alone_what_has_returned_where_only_accidents_count) 
     EXPECT_EQ(ends, (std::vector<exit_reason>{{ending::exited, ""}}));
 }
 
+TEST_F(a_supervisor, does_not_begin_anew_what_returned_while_the_others_were_ended) {
+    auto how = of({"a"}, restarts::all);
+    how.passing_child("passing", child, &book, "passing");
+    how.child("deaf", stubborn, &book, "deaf");
+    run(std::move(how));
+    EXPECT_EQ(since(book), (texts{"+a", "+deaf", "+passing"}));
+    end("a", "ouch");  // The youngest is deaf, so that there is time.
+    EXPECT_TRUE(on.host->send(book.now["passing"], finish{}));
+    on.world.run_for(6s);
+    EXPECT_EQ(since(book), (texts{"-a", "-passing", "-deaf", "+a", "+deaf"}));
+}
+
 TEST_F(a_supervisor, kills_a_child_that_does_not_end_in_time) {
     auto how = of({"a"}, restarts::all);
     how.patience = 2s;
