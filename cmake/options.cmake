@@ -46,12 +46,6 @@ if(muster_sanitizers)
     add_link_options(${muster_sanitizers})
 endif()
 
-if(MUSTER_FUZZ)
-    # The rooms under test too: a fuzzer that sees only its own file gropes in the dark.
-    add_compile_options(-fsanitize=fuzzer-no-link)
-    add_link_options(-fsanitize=fuzzer-no-link)
-endif()
-
 if(MUSTER_BUILD_TESTS)
     enable_testing()
 endif()

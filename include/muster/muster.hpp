@@ -4,6 +4,7 @@
 /// Everything but `<muster/testing.hpp>` and `<muster/asio.hpp>`.
 
 #include "muster/application.hpp"
+#include "muster/channel.hpp"
 #include "muster/config.hpp"
 #include "muster/error.hpp"
 #include "muster/ids.hpp"
@@ -16,5 +17,6 @@
 #include "muster/planner.hpp"
 #include "muster/process.hpp"
 #include "muster/resource.hpp"
+#include "muster/supervisor.hpp"
 #include "muster/task.hpp"
 #include "muster/view.hpp"

@@ -217,6 +217,9 @@ public:
     result<void> announce(std::string name, const muster::pid& who) {
         return register_as(std::move(name), who, detail::publishing::always);
     }
+    /// Takes a registration back, before its process ends: here at once, elsewhere a moment later.
+    /// Errors: not_found (it had not that name).
+    result<void> unregister_name(const std::string& name, const muster::pid& who);
     /// All processes of that name, as `self::find`. Before `start` only this node's are known.
     [[nodiscard]] pending<instances> find(std::string_view name) {
         return detail::find(*processes(), name);
@@ -239,6 +242,9 @@ public:
                                                                              Fields&&... fields) {
         return within(ask_deadline()).template ask_all<T>(name, std::forward<Fields>(fields)...);
     }
+
+    /// For Muster itself: what is sent from a thread of your own, is sent from here.
+    [[nodiscard]] detail::site site() { return {processes(), {}, {}}; }
 
     /// Runs `job` on a thread that may block, and yields what it returns.
     template <class F>

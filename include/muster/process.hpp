@@ -86,6 +86,7 @@ public:
     [[nodiscard]] virtual const std::shared_ptr<router>& home() const noexcept = 0;
     [[nodiscard]] virtual const home_member& member() const noexcept = 0;
     [[nodiscard]] virtual pid sender_of(const parcel& one) const = 0;
+    [[nodiscard]] virtual std::chrono::nanoseconds now() const = 0;
 
     /// Begins to wait for a message of one of `types`; whether there is an outcome already.
     [[nodiscard]] virtual bool begin_wait(std::span<const message_type* const> types,
@@ -97,6 +98,7 @@ public:
     [[nodiscard]] virtual std::uint64_t monitor(const pid& who) = 0;
     virtual void demonitor(std::uint64_t which) = 0;
     virtual void link(const pid& who) = 0;
+    virtual pid spawn_linked(std::move_only_function<process(muster::self)> body) = 0;
     virtual void unlink(const pid& who) = 0;
     virtual void trap_exits(bool wanted) = 0;
     virtual void exit(const pid& who, std::string text) = 0;
@@ -137,6 +139,13 @@ private:
 
     process_room* room_;
     std::optional<std::chrono::nanoseconds> limit_;
+};
+
+/// Where something is sent from: processes of a node, and which of them it is.
+struct site {
+    std::shared_ptr<router> by;
+    local_ref from{};  ///< None where it is a thread.
+    pid own{};         ///< Nobody where it is a thread.
 };
 
 /// The body of a process: `make`, called with its `self` and `args`, where it runs.
@@ -198,6 +207,8 @@ public:
     [[nodiscard]] const muster::pid& pid() const noexcept { return room_->own(); }
     /// The member it runs on.
     [[nodiscard]] const home_member& member() const noexcept { return room_->member(); }
+    /// The time since some moment, which is another on each machine; it never goes back.
+    [[nodiscard]] std::chrono::nanoseconds now() const { return room_->now(); }
 
     /// The next message of one of these types, which may have come long ago; others stay where they
     /// are. Ends with `closed` when the node stops, with `timed_out` after `limit`.
@@ -288,6 +299,14 @@ public:
             detail::process_body(std::forward<Make>(make), std::forward<Args>(args)...));
     }
 
+    /// The same, linked to this one from its first step on, so that not even an end at once is
+    /// missed; see `link`.
+    template <class Make, class... Args>
+    muster::pid spawn_linked(Make&& make, Args&&... args) const {
+        return room_->spawn_linked(
+            detail::process_body(std::forward<Make>(make), std::forward<Args>(args)...));
+    }
+
     /// From here on, the end of `who` comes as exactly one `down`, at once if it has ended already
     /// or never was. Each call is a monitor of its own.
     std::uint64_t monitor(const muster::pid& who) const { return room_->monitor(who); }
@@ -318,6 +337,9 @@ public:
                              tell = std::move(told)]() mutable { answer_with(work, tell); });
         return std::move(answer);
     }
+
+    /// For Muster itself: what is sent, is sent from here.
+    [[nodiscard]] detail::site site() const { return {room_->home(), here(), pid()}; }
 
 private:
     [[nodiscard]] detail::local_ref here() const noexcept {

@@ -44,10 +44,19 @@ result<added> directory::add(const std::string& name, const pid& who, reach how)
     return outcome;
 }
 
-void directory::remove(const std::string& name, const pid& who) {
+bool directory::remove(const std::string& name, const pid& who) {
     bool was_there = false;
     own_.change([&](registry& all) { was_there = all.remove(name, who); });
     if (was_there) {
+        own_changed(name);
+    }
+    return was_there;
+}
+
+void directory::forget(const pid& who) {
+    std::vector<std::string> had;
+    own_.change([&](registry& all) { had = all.forget(who); });
+    for (const auto& name : had) {
         own_changed(name);
     }
 }

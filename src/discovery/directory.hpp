@@ -60,7 +60,10 @@ public:
     /// Registers a process of this node; `find` here includes it from now on.
     /// Errors: invalid_argument, overloaded.
     result<added> add(const std::string& name, const pid& who, reach how);
-    void remove(const std::string& name, const pid& who);
+    /// Takes it back; `find` here is without it from now on. Whether it was there.
+    bool remove(const std::string& name, const pid& who);
+    /// The process has ended.
+    void forget(const pid& who);
     [[nodiscard]] bool holds(std::string_view name, const pid& who) const {
         return own_.read()->holds(name, who);
     }

@@ -16,7 +16,9 @@ result<added> registry::add(const std::string& name, const pid& who, std::size_t
         all_[name][who] = bytes;
         bytes_ += bytes;
     }
-    return there ? added::before : added::anew;
+    const auto [of, is_new] = named_.try_emplace(who);
+    of->second.insert(name);
+    return is_new ? added::anew : added::before;
 }
 
 bool registry::remove(std::string_view name, const pid& who) {
@@ -33,7 +35,24 @@ bool registry::remove(std::string_view name, const pid& who) {
     if (named->second.empty()) {
         all_.erase(named);
     }
+    auto& names = named_[who];
+    if (const auto one = names.find(name); one != names.end()) {
+        names.erase(one);
+    }
     return true;
+}
+
+std::vector<std::string> registry::forget(const pid& who) {
+    const auto known = named_.find(who);
+    if (known == named_.end()) {
+        return {};
+    }
+    const std::vector<std::string> names{known->second.begin(), known->second.end()};
+    for (const auto& name : names) {
+        remove(name, who);
+    }
+    named_.erase(who);
+    return names;
 }
 
 bool registry::holds(std::string_view name, const pid& who) const {

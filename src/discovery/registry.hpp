@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +20,7 @@ namespace muster::discovery {
 /// transaction that ends the session, and a whole ensemble fails by one that is too large.
 inline constexpr std::size_t most_path_bytes = std::size_t{256} << 10U;
 
-/// What happened to a registration.
+/// Whether the process of a registration is new here, or had a name before, taken back or not.
 enum class added : std::uint8_t { anew, before };
 
 /// Threads: a plain value.
@@ -31,8 +32,10 @@ public:
     /// already stays, and is published from then on if either says so.
     /// Errors: overloaded.
     result<added> add(const std::string& name, const pid& who, std::size_t bytes);
-    /// Whether it was there.
+    /// Takes back one name. Whether it was there.
     bool remove(std::string_view name, const pid& who);
+    /// The process has ended: the names that it had.
+    std::vector<std::string> forget(const pid& who);
 
     [[nodiscard]] bool holds(std::string_view name, const pid& who) const;
     [[nodiscard]] std::vector<pid> of(std::string_view name) const;
@@ -43,6 +46,7 @@ public:
 private:
     /// By name and process, what it adds to the paths.
     std::map<std::string, std::map<pid, std::size_t>, std::less<>> all_;
+    std::map<pid, std::set<std::string, std::less<>>> named_;  ///< Also those without a name now.
     std::size_t bytes_ = 0;
     std::size_t most_;
 };

@@ -39,6 +39,14 @@ std::uint32_t read_remaining_time(std::string_view bytes) {
     return value;
 }
 
+/// By batches, not by frames; for the node, and for the peer once it is known.
+void add(std::atomic<std::uint64_t>& all, std::atomic<std::uint64_t>* of_peer, std::uint64_t more) {
+    all.fetch_add(more, std::memory_order_relaxed);
+    if (of_peer != nullptr) {
+        of_peer->fetch_add(more, std::memory_order_relaxed);
+    }
+}
+
 }  // namespace
 
 connection::connection(mesh_core& core, std::size_t worker, std::unique_ptr<runtime::stream> stream)
@@ -58,6 +66,7 @@ connection::~connection() = default;
 
 void connection::begin() {
     made_as_ = core_.self();
+    began_ = loop_->now();
     in_.resize(first_buffer);
     core_.worker_at(worker_).connections.insert(shared_from_this());
     beat_->set(loop_->now() + core_.wanted().handshake_deadline,
@@ -101,6 +110,9 @@ void connection::open(const hello& theirs) {
         core_.end_handshake(address_);
     }
     core_.tally.connections.fetch_add(1, std::memory_order_relaxed);
+    if (link_) {
+        link_->tally.connections.fetch_add(1, std::memory_order_relaxed);
+    }
     const settings& wanted = core_.wanted();
     stream_->set_user_timeout(
         std::chrono::duration_cast<std::chrono::milliseconds>(wanted.dead_after));
@@ -128,6 +140,7 @@ void connection::close(const error& why) {
     unconfirmed_.clear();
     const auto peer_link_then = link_;
     if (const auto link = std::exchange(link_, nullptr)) {
+        link->tally.unconfirmed.fetch_add(open_ended.size(), std::memory_order_relaxed);
         link->closed(*this);
         if (dialled_ && was != phase::open) {
             link->dial_failed(dial_, why, false);
@@ -177,7 +190,7 @@ void connection::identity_changed() {
 // --- Reading -----------------------------------------------------------------------------------
 
 void connection::read() {
-    if (phase_ == phase::closed || phase_ == phase::waiting || phase_ == phase::leaving) {
+    if (phase_ == phase::closed || phase_ == phase::waiting || phase_ == phase::leaving || held_) {
         return;
     }
     if (begin_ == end_) {
@@ -208,7 +221,7 @@ void connection::on_read(result<std::size_t> got) {
     }
     end_ += *got;
     heard_ = true;
-    core_.tally.bytes_in.fetch_add(*got, std::memory_order_relaxed);
+    add(core_.tally.bytes_in, link_ ? &link_->tally.bytes_in : nullptr, *got);
     const bool was_full = end_ == in_.size();
     take_frames();
     if (phase_ == phase::closed) {
@@ -227,7 +240,8 @@ void connection::take_frames() {
     batch_time_ = loop_->now();
     in_batch_ = true;
     std::uint64_t count = 0;
-    while (phase_ == phase::greeting || phase_ == phase::proving || phase_ == phase::open) {
+    while (!held_ &&
+           (phase_ == phase::greeting || phase_ == phase::proving || phase_ == phase::open)) {
         const std::string_view input{in_.data() + begin_, end_ - begin_};
         if (!preamble_taken_) {
             if (!take_preamble(input)) {
@@ -258,7 +272,7 @@ void connection::take_frames() {
         ++frames_out_;
     }
     in_batch_ = false;
-    core_.tally.frames_in.fetch_add(count, std::memory_order_relaxed);
+    add(core_.tally.frames_in, link_ ? &link_->tally.frames_in : nullptr, count);
 }
 
 bool connection::take_preamble(std::string_view input) {
@@ -458,8 +472,11 @@ void connection::flush() {
     flight_.swap(out_);
     writing_ = true;
     spoke_ = true;
-    core_.tally.bytes_out.fetch_add(flight_.size(), std::memory_order_relaxed);
-    core_.tally.frames_out.fetch_add(std::exchange(frames_out_, 0), std::memory_order_relaxed);
+    const auto link = link_.get();
+    add(core_.tally.bytes_out, link ? &link->tally.bytes_out : nullptr, flight_.size());
+    add(core_.tally.frames_out,
+        link ? &link->tally.frames_out : nullptr,
+        std::exchange(frames_out_, 0));
     stream_->write(flight_, [this](const result<void>& outcome) { sent(outcome); });
 }
 

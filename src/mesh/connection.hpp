@@ -102,6 +102,8 @@ private:
     void refuse(errc code, std::string text, bool duplicate = false);
     void distrust(std::string_view why);
 
+    [[nodiscard]] bool take_over(const member_id& life);
+    void predecessor_ended();
     void open(const hello& theirs);
     void broken(std::string_view why);
     void take_confirm(std::uint64_t count);
@@ -129,6 +131,8 @@ private:
     bool preamble_taken_ = false;
     bool preamble_said_ = false;
     bool counted_handshake_ = false;
+    bool held_ = false;  ///< Until the connection before it has ended nothing is read.
+    instant began_{};
     std::uint64_t dial_ = 0;
     std::uint64_t seen_ = 0;
     std::shared_ptr<peer_link> link_;  ///< Until it is closed; none for clients.

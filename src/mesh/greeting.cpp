@@ -167,6 +167,10 @@ void connection::take_proof(const frame& one) {
 }
 
 void connection::admit() {
+    if (made_as_ != core_.self()) {
+        refuse(errc::gone, "the member asked has begun a new life");
+        return;
+    }
     if (!greeting_.self.empty()) {
         link_ = core_.link_to({greeting_.self, {}});
         dial_ = greeting_.dial;
@@ -180,6 +184,7 @@ void connection::admit() {
             return;
         }
     }
+    static_cast<void>(take_over(greeting_.life));  // Always, where the other side has dialled.
     // Ahead of what other threads may have handed to the link since the offer: that comes by a
     // task of its own.
     say(frame_type::hello, encode(own_hello()));
@@ -280,10 +285,11 @@ bool connection::is_whom_it_dialled(const hello& theirs) {
 
 void connection::connected(const hello& theirs) {
     const auto link = link_;
-    open(theirs);
-    if (!link->opened(shared_from_this())) {
+    if (!take_over(theirs.life) || !link->opened(shared_from_this())) {
         close({errc::unavailable, "the other side's connection is kept"});
+        return;
     }
+    open(theirs);
 }
 
 void connection::distrust(std::string_view why) {
@@ -291,6 +297,41 @@ void connection::distrust(std::string_view why) {
     close({errc::not_authorized,
            "the member at " + stream_->remote().text() +
                " is not connected to: " + std::string{why} + what_to_do});
+}
+
+// --- Which of two connections counts -------------------------------------------------------------
+
+/// One life has one connection with this node, under whatever id: what it sent on an earlier one is
+/// handled before anything of this one, or not at all. False: a newer one than this has come.
+bool connection::take_over(const member_id& life) {
+    if (life.empty()) {
+        return true;
+    }
+    // One that was dialled here may have been answered long ago, and opens only now.
+    const instant now = loop_->now();
+    const auto before = core_.succeed(life, shared_from_this(), now, dialled_ ? began_ : never);
+    if (!before) {
+        return false;
+    }
+    if (*before != nullptr) {
+        held_ = true;
+        (*before)->home()->post([old = *before, self = shared_from_this()] {
+            old->close({errc::unavailable, "the other side has connected anew"});
+            self->home()->post([self] { self->predecessor_ended(); });
+        });
+    }
+    return true;
+}
+
+void connection::predecessor_ended() {
+    held_ = false;
+    if (phase_ == phase::closed) {
+        return;
+    }
+    heard_ = true;  // It was not listened to.
+    take_frames();
+    flush();
+    read();
 }
 
 }  // namespace muster::mesh

@@ -47,6 +47,8 @@ public:
                 now.broken};
     }
 
+    std::vector<peer_counters> peers() const override { return core_->peers(); }
+
     void stop(task_fn done) override { core_->stop(std::move(done)); }
     void stop() override {
         // Shared with the workers: one that is stuck may come to it long after.

@@ -65,7 +65,8 @@ struct settings {
     /// not named here is hung up on, unless the frame says that it may be passed over.
     std::map<std::uint8_t, std::function<void(const arrival&)>> frames{};
     /// What tells this run of the program from all others, whatever sessions it has: the other side
-    /// learns it, and the name, with the greeting.
+    /// learns it, and the name, with the greeting. Two lives have one connection: a newer one ends
+    /// the older, whose frames come before those of the newer one or not at all.
     member_id life{};
     std::string name{};
     /// A posted frame was not confirmed before its connection ended, or was never sent. It may have
@@ -109,6 +110,18 @@ struct counters {
     std::uint64_t bytes_in = 0, bytes_out = 0;
     std::uint64_t refused_handshakes = 0;
     std::uint64_t broken = 0;  ///< connections that ended with an error
+};
+
+/// What there has been between this node and one peer, through all its connections.
+struct peer_counters {
+    member_id id;
+    std::string address;  ///< empty where only the other side has dialled
+    bool is_connected = false;
+    std::uint64_t connections = 0;  ///< made so far
+    std::uint64_t frames_in = 0, frames_out = 0;
+    std::uint64_t bytes_in = 0, bytes_out = 0;
+    std::uint64_t unconfirmed = 0;  ///< posted frames whose fate is unknown, or that never left
+    std::size_t waiting = 0;        ///< bytes to be sent
 };
 
 /// The mesh of one node.
@@ -169,6 +182,8 @@ public:
     [[nodiscard]] virtual std::size_t waiting_for(const peer& to) const = 0;
 
     [[nodiscard]] virtual counters count() const = 0;
+    /// By id. A peer that has not been spoken to for long may be forgotten; clients are not listed.
+    [[nodiscard]] virtual std::vector<peer_counters> peers() const = 0;
 
     /// Closes everything; pending requests end with `closed` or `outcome_unknown`. `done` runs on a
     /// worker when the last handler has run.

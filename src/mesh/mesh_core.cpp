@@ -95,6 +95,32 @@ std::shared_ptr<peer_link> mesh_core::link_to(const peer& to) {
     return made;
 }
 
+// Whoever has connected again may have written on the old connection what has not been read here
+// yet. It is lost, as its sender is told, and must not come after what is newer.
+std::optional<std::shared_ptr<connection>> mesh_core::succeed(
+    const member_id& life, const std::shared_ptr<connection>& mine, instant now, instant began) {
+    const std::unique_lock lock{directory_mutex_};
+    const auto found = by_life_.find(life);
+    if (found != by_life_.end()) {
+        if (found->second.since >= began) {
+            return std::nullopt;
+        }
+        auto before = found->second.which.lock();
+        found->second = {mine, now};
+        return before;
+    }
+    if (by_life_.size() >= sweep_lives_at_) {
+        // Older than any dial that may still be under way: it cannot be asked about any more.
+        const instant old = now - 2 * (settings_.connect_deadline + settings_.handshake_deadline);
+        std::erase_if(by_life_, [old](const auto& entry) {
+            return entry.second.which.expired() && entry.second.since < old;
+        });
+        sweep_lives_at_ = std::max<std::size_t>(1024, 2 * by_life_.size());
+    }
+    by_life_.emplace(life, latest{mine, now});
+    return std::shared_ptr<connection>{};
+}
+
 // The directory is locked. Incarnations are never reused: what is over is forgotten, not at once,
 // since the numbers that tell a lost connection from a crossing one are worth keeping a while.
 void mesh_core::sweep_links() {
@@ -180,6 +206,23 @@ std::size_t mesh_core::waiting_for(const peer& to) const {
         link = found == links_.end() ? nullptr : found->second;
     }
     return link == nullptr ? 0 : link->backlog();
+}
+
+std::vector<peer_counters> mesh_core::peers() const {
+    std::vector<std::shared_ptr<peer_link>> all;
+    {
+        const std::shared_lock lock{directory_mutex_};
+        for (const auto& [id, link] : links_) {
+            all.push_back(link);
+        }
+    }
+    std::vector<peer_counters> counted;
+    counted.reserve(all.size());
+    for (const auto& link : all) {
+        counted.push_back(link->count());
+    }
+    std::ranges::sort(counted, {}, &peer_counters::id);
+    return counted;
 }
 
 void mesh_core::tell_unconfirmed(const peer& to, const std::vector<posted>& frames) const {

@@ -51,6 +51,7 @@ public:
                                     std::uint64_t id,
                                     std::string_view body);
     [[nodiscard]] std::size_t waiting_for(const peer& to) const;
+    [[nodiscard]] std::vector<peer_counters> peers() const;
     void stop(task_fn done);
     void drop();
 
@@ -67,6 +68,10 @@ public:
     [[nodiscard]] worker& worker_at(std::size_t index) { return *workers_[index]; }
     [[nodiscard]] std::uint64_t next_dial() { return next_dial_.fetch_add(1) + 1; }
     void handle(incoming request) { handler_(std::move(request)); }
+    /// From now on `mine` is the connection with that life: the one before it, or null, if there
+    /// was one. Nothing: since `began` there has been another, which is newer.
+    [[nodiscard]] std::optional<std::shared_ptr<connection>> succeed(
+        const member_id& life, const std::shared_ptr<connection>& mine, instant now, instant began);
     /// Without a lock held.
     void tell_unconfirmed(const peer& to, const std::vector<posted>& frames) const;
     void tell_lost(const member_id& id, const error& why) const;
@@ -108,6 +113,12 @@ private:
     std::unordered_map<member_id, std::shared_ptr<peer_link>> links_;  // guarded by it
     std::map<std::string, std::shared_ptr<peer_link>> by_address_;     // peers without an id; same
     std::size_t sweep_at_ = 1024;                                      // guarded by it
+    struct latest {
+        std::weak_ptr<connection> which;
+        instant since;
+    };
+    std::unordered_map<member_id, latest> by_life_;  // guarded by it
+    std::size_t sweep_lives_at_ = 1024;              // guarded by it
 
     std::mutex handshake_mutex_;
     std::map<std::string, std::size_t> handshakes_;  // guarded by it

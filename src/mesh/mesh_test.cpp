@@ -205,6 +205,9 @@ TEST_F(mesh_in_a_world, row_113_a_lost_connection_is_replaced_though_the_other_s
     world_.cut(bob_.on(), ann_.on());
     world_.cut(ann_.on(), bob_.on());
     bob_.net().become(member_id{2, 3});
+    run(1ms);
+    EXPECT_EQ(bob_.net().count().connections, 0U);
+    EXPECT_EQ(ann_.net().count().connections, 1U);
     bob_.net().become(member_id{2, 2});
     run(100ms);
     world_.heal();

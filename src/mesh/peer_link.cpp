@@ -374,12 +374,29 @@ void peer_link::end(mesh_core& core, std::vector<waiting> ended, const error& wh
             unsent.push_back(note_of(static_cast<std::uint8_t>(one.type), one.body));
         }
     }
+    tally.unconfirmed.fetch_add(unsent.size(), std::memory_order_relaxed);
     core.tell_unconfirmed({id_, address()}, unsent);
 }
 
 std::size_t peer_link::backlog() const {
     const std::lock_guard lock{mutex_};
     return queued_ + frames_.size() + (current_ != nullptr ? current_->backlog() : 0);
+}
+
+peer_counters peer_link::count() const {
+    peer_counters now;
+    now.id = id_;
+    now.connections = tally.connections.load(std::memory_order_relaxed);
+    now.frames_in = tally.frames_in.load(std::memory_order_relaxed);
+    now.frames_out = tally.frames_out.load(std::memory_order_relaxed);
+    now.bytes_in = tally.bytes_in.load(std::memory_order_relaxed);
+    now.bytes_out = tally.bytes_out.load(std::memory_order_relaxed);
+    now.unconfirmed = tally.unconfirmed.load(std::memory_order_relaxed);
+    now.waiting = backlog();
+    const std::lock_guard lock{mutex_};
+    now.address = address_;
+    now.is_connected = current_ != nullptr;
+    return now;
 }
 
 // --- Which connection stays --------------------------------------------------------------------
@@ -452,6 +469,7 @@ void peer_link::closed(const connection& which) {
             wake(*core);
         }
     }
+    tally.unconfirmed.fetch_add(unsent.size(), std::memory_order_relaxed);
     core->tell_unconfirmed({id_, address()}, unsent);
 }
 

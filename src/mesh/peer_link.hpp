@@ -60,6 +60,14 @@ public:
     [[nodiscard]] std::size_t home() const noexcept { return home_; }
     /// Bytes that wait to be sent.
     [[nodiscard]] std::size_t backlog() const;
+    [[nodiscard]] peer_counters count() const;
+
+    /// Added to by its connections.
+    struct tallies {
+        std::atomic<std::uint64_t> connections{0}, frames_in{0}, frames_out{0}, bytes_in{0},
+            bytes_out{0}, unconfirmed{0};
+    };
+    tallies tally;
 
 private:
     enum class phase : std::uint8_t { idle, dialing, open, retired };

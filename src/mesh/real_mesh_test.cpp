@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace muster::mesh {
@@ -128,6 +130,72 @@ TEST(real_mesh, stopping_under_load_ends_every_request_once) {
         }
         EXPECT_EQ(ended, all) << round;
     }
+}
+
+/// A member that posts numbers while it takes one id after the other, and one that hears them.
+TEST(real_mesh, row_106_frames_of_one_life_keep_their_order_through_many_connections) {
+    const auto machine = runtime::make_real_platform();
+    std::vector<std::shared_ptr<runtime::loop>> here{machine->make_loop("a1"),
+                                                     machine->make_loop("a2")};
+    std::vector<std::shared_ptr<runtime::loop>> there{machine->make_loop("b1"),
+                                                      machine->make_loop("b2")};
+    // Of whichever worker has the connection of the moment: no two at once, and one after the
+    // other.
+    std::uint64_t last = 0;
+    bool in_order = true;
+    std::atomic<std::uint64_t> heard{0};
+    std::atomic<std::uint64_t> unconfirmed{0};
+    settings hears;
+    hears.cluster = "shop";
+    hears.life = {2, 9};
+    hears.frames[70] = [&](const arrival& one) {
+        in_order = in_order && one.id > last;
+        last = one.id;
+        ++heard;
+    };
+    auto bob = std::move(*mesh::start(machine, there, hears, [](incoming) {}));
+    bob->become({2, 2});
+    settings posts;
+    posts.cluster = "shop";
+    posts.life = {1, 9};
+    posts.unconfirmed = [&](const peer&, std::uint8_t, const frame_note&) { ++unconfirmed; };
+    auto ann = std::move(*mesh::start(machine, here, posts, [](incoming) {}));
+    ann->become({1, 1});
+    const peer to{{2, 2}, bob->local().text()};
+    const std::string body(200, 'x');
+    std::uint64_t sent = 0;
+    const auto comes = [&](const auto& reached) {
+        const instant until = machine->now() + 10s;
+        while (!reached() && machine->now() < until) {
+            static_cast<void>(machine->make_gate()->wait(machine->now() + 1ms));
+        }
+        return reached();
+    };
+    for (std::uint64_t round = 2; round < 14; ++round) {
+        const std::uint64_t before = heard;
+        const auto post = [&](int count) {
+            for (int i = 0; i < count; ++i) {
+                EXPECT_TRUE(ann->post(to, 70, ++sent, body));
+            }
+        };
+        // More than once: the first may still go to the connection that is about to end.
+        EXPECT_TRUE(comes([&] {
+            post(10);
+            return heard > before;
+        }));
+        post(2000);
+        ann->become({1, round});  // Most of them are under way.
+    }
+    EXPECT_TRUE(comes([&] { return heard + unconfirmed >= sent; }));
+    ann->stop();
+    bob->stop();
+    for (const auto& one : here) {
+        one->stop();
+    }
+    for (const auto& one : there) {
+        one->stop();
+    }
+    EXPECT_TRUE(in_order);
 }
 
 }  // namespace

@@ -65,6 +65,21 @@ TEST_F(strangers, row_99_malformed_frames_end_the_connection) {
     EXPECT_EQ(bob_.net().count().connections, 0U);
 }
 
+// faults.md row 112: a bit that flips on the way.
+TEST_F(strangers, row_112_a_flipped_bit_ends_the_connection_and_reaches_no_handler) {
+    const std::string whole = request_frame(1, "transfer 100");
+    for (std::size_t at = header_size; at < whole.size(); ++at) {
+        std::string bytes = whole;
+        bytes[at] = static_cast<char>(bytes[at] ^ (1U << (at % 8)));
+        stranger one{world_, outside_, bob_};
+        one.say(greeting());
+        one.say(bytes);
+        EXPECT_TRUE(one.hung_up) << at;
+    }
+    EXPECT_EQ(bob_.heard, std::vector<std::string>{});
+    EXPECT_EQ(bob_.net().count().broken, whole.size() - header_size);
+}
+
 TEST_F(strangers, row_109_optional_frames_of_unknown_type_are_passed_over) {
     stranger one{world_, outside_, bob_};
     one.say(greeting());

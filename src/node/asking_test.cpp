@@ -47,6 +47,7 @@ public:
     }
     [[nodiscard]] std::size_t waiting_for(const muster::mesh::peer&) const override { return 0; }
     [[nodiscard]] muster::mesh::counters count() const override { return {}; }
+    [[nodiscard]] std::vector<muster::mesh::peer_counters> peers() const override { return {}; }
     void stop(task_fn) override {}
     void stop() override {}
     void drop() override {}
@@ -168,7 +169,8 @@ TEST_F(asking_an_owner, carries_the_fence_of_the_plan_and_brings_the_answer) {
     EXPECT_EQ(asked, (asks{{bob, 7}}));
 }
 
-TEST_F(asking_an_owner, goes_to_the_new_owner_as_soon_as_the_plan_says_so) {
+// faults.md row 114: the former owner says so, and the asker follows.
+TEST_F(asking_an_owner, row_114_goes_to_the_new_owner_as_soon_as_the_plan_says_so) {
     plan(7, bob);
     node->net->by[bob] = [](const ask_envelope&) { return said(ask_end::not_owner); };
     node->net->by[cid] = [](const ask_envelope&) { return said(ask_end::answered, "cid's"); };

@@ -183,6 +183,27 @@ TEST_F(named, a_registration_goes_when_its_process_ends) {
     EXPECT_EQ(found("ann", "worker"), texts{});
 }
 
+TEST_F(named, a_registration_can_be_taken_back_and_made_again) {
+    const pid mine = at("ann").spawn(worker, &noted);
+    ASSERT_TRUE(at("ann").register_name("worker", mine));
+    ASSERT_TRUE(at("ann").register_name("clerk", mine));
+    ASSERT_TRUE(comes_to("bob", "worker", {"ann"}));
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_TRUE(at("ann").unregister_name("worker", mine));
+        EXPECT_EQ(found("ann", "worker"), texts{});
+        EXPECT_TRUE(comes_to("bob", "worker", {}));
+        ASSERT_TRUE(at("ann").register_name("worker", mine));
+        EXPECT_TRUE(comes_to("bob", "worker", {"ann"}));
+    }
+    EXPECT_TRUE(comes_to("bob", "clerk", {"ann"}));
+    ASSERT_TRUE(at("ann").send(mine, go_away{}));
+    EXPECT_TRUE(comes_to("bob", "worker", {}));
+    EXPECT_TRUE(comes_to("bob", "clerk", {}));
+    const auto none = at("ann").unregister_name("worker", mine);
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code, errc::not_found);
+}
+
 TEST_F(named, a_registration_goes_when_its_node_dies) {
     ASSERT_TRUE(at("ann").register_name("worker", at("ann").spawn(worker, &noted)));
     ASSERT_TRUE(comes_to("bob", "worker", {"ann"}));

@@ -199,6 +199,10 @@ result<void> node::register_as(std::string name, const pid& who, detail::publish
     return state_->core->register_name(name, who, how);
 }
 
+result<void> node::unregister_name(const std::string& name, const pid& who) {
+    return state_->core->unregister_name(name, who);
+}
+
 pending<pid> node::spawn_there(const member& where, std::string name, std::string arguments) {
     return state_->core->processes().spawn_on(where.life, std::move(name), std::move(arguments));
 }

@@ -56,6 +56,7 @@ public:
     void run_blocking(std::move_only_function<void()> job);
     [[nodiscard]] process_host& processes() { return *processes_; }
     result<void> register_name(const std::string& name, const pid& who, publishing how);
+    result<void> unregister_name(const std::string& name, const pid& who);
 
     [[nodiscard]] const config& settings() const { return settings_; }
     [[nodiscard]] member_state state() const { return state_.load(); }

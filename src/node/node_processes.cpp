@@ -49,14 +49,23 @@ result<void> node_core::register_name(const std::string& name, const pid& who, p
         return std::unexpected{done.error()};
     }
     if (*done == discovery::added::anew) {
-        processes_->watch(who, [names = names_, name](const pid& ended, const exit_reason&) {
-            names->remove(name, ended);
-        });
+        // Once for each process, however often it takes a name and gives it back.
+        processes_->watch(
+            who, [names = names_](const pid& ended, const exit_reason&) { names->forget(ended); });
     }
     if (!names_->holds(name, who)) {
         return fail(errc::gone, who.text() + " has ended, and its name '" + name + "' with it");
     }
     return {};
+}
+
+result<void> node_core::unregister_name(const std::string& name, const pid& who) {
+    if (names_->remove(name, who)) {
+        return {};
+    }
+    return fail(
+        errc::not_found,
+        "nothing to take back: " + who.text() + " is not registered as '" + name + "' here");
 }
 
 /// They hear that the node stops, and have a moment for what they still have to do.

@@ -12,10 +12,10 @@
 namespace muster::process_detail {
 namespace {
 
-constexpr duration call_patience = 5s;   ///< for a monitor, a link, a spawn
-constexpr duration watch_patience = 5s;  ///< of a connection that has been lost
-constexpr duration watch_again = 250ms;  ///< and how often it is tried until then
+constexpr duration call_patience = 5s;  ///< for a monitor, a link, a spawn
 constexpr duration writable_look = 1ms;
+constexpr duration signal_again = 10ms;  ///< when the way there is full
+constexpr std::size_t most_owed = 4096;  ///< senders and receivers of lost messages
 
 /// Room for the next message of this thread: made once, not for each message.
 std::string& scratch() {
@@ -163,7 +163,7 @@ void far_side::when_writable(const pid& who, completer<void> told) {
     });
 }
 
-/// Whether its mailbox has room its node knows alone; here it is the way there that counts.
+/// First the way there, then its mailbox, of which its node knows alone.
 void far_side::poll_writable(pid who, completer<void> told) {
     const auto peer = find(who.life());
     mesh::mesh* const net = net_.load();
@@ -172,9 +172,13 @@ void far_side::poll_writable(pid who, completer<void> told) {
         return;
     }
     if (net->waiting_for(*peer) <= home_.limits().queue_bytes / 2) {
-        told({});
+        ask_writable(std::move(who), std::move(told));
         return;
     }
+    look_again(std::move(who), std::move(told));
+}
+
+void far_side::look_again(pid who, completer<void> told) {
     auto& at = *home_.workers().front();
     at.set_alarm(at.loop().now() + writable_look,
                  home_.next_number(),
@@ -183,14 +187,72 @@ void far_side::poll_writable(pid who, completer<void> told) {
                  });
 }
 
+void far_side::ask_writable(pid who, completer<void> told) {
+    const far_call what{
+        .kind = call_kind::writable, .index = who.index(), .generation = who.generation()};
+    const member_id life = who.life();
+    auto done = [this,
+                 keep = home_.shared_from_this(),
+                 who = std::move(who),
+                 told = std::move(told)](result<std::string> got) mutable {
+        const auto state = got ? decode<far_state>(*got) : result<far_state>{};
+        if (got && state && !state->alive) {
+            told(fail(errc::gone, who.text() + " has ended"));
+        } else if (got || got.error().code == errc::incompatible) {
+            told({});  // Or an older version, which says nothing of its mailboxes.
+        } else if (got.error().code == errc::outcome_unknown ||
+                   got.error().code == errc::overloaded) {
+            on_home([this, who = std::move(who), told = std::move(told)]() mutable {
+                look_again(std::move(who), std::move(told));
+            });
+        } else {
+            told(std::unexpected{std::move(got.error())});
+        }
+    };
+    call(life, what, std::move(done));
+}
+
 // --- Signals -------------------------------------------------------------------------------------
 
 void far_side::signal(const member_id& life, const far_signal& what) {
     const auto peer = find(life);
-    if (mesh::mesh* const net = net_.load(); peer && net != nullptr) {
-        // What cannot be told to a node that is lost need not be: its own watches end by
-        // themselves.
-        static_cast<void>(net->post(*peer, signal_frame, 0, encode(what)));
+    mesh::mesh* const net = net_.load();
+    if (!peer || net == nullptr) {
+        return;  // What cannot be told to a node that is lost need not be: its watches end.
+    }
+    const auto sent = net->post(*peer, signal_frame, 0, encode(what));
+    if (!sent && sent.error().code == errc::overloaded) {
+        signal_later(what);
+    }
+}
+
+/// Whoever waits for it has no other way to hear it: `what.life` reads too slowly, not never.
+void far_side::signal_later(const far_signal& what) {
+    on_home([this, what] {
+        auto& at = *home_.workers().front();
+        const instant when = at.loop().now() + signal_again;
+        if (what.kind != signal_kind::undelivered) {
+            at.set_alarm(when, home_.next_number(), [this, what] { signal(what.life, what); });
+            return;
+        }
+        // One for each lost message would be as many as there were: they are added up.
+        const pid sender{what.life, {}, what.index, what.generation};
+        const pid to{home_.life(), {}, what.from_index, what.from_generation};
+        const auto owed = owed_.find({sender, to});
+        if (owed != owed_.end()) {
+            owed->second += what.number;
+        } else if (owed_.size() < most_owed) {
+            owed_.emplace(std::pair{sender, to}, what.number);
+            if (owed_.size() == 1) {
+                at.set_alarm(when, home_.next_number(), [this] { tell_owed(); });
+            }
+        }
+    });
+}
+
+void far_side::tell_owed() {
+    for (const auto& [ends, count] : std::exchange(owed_, {})) {
+        tell_lost(ends.first, ends.second, count);
     }
 }
 
@@ -384,6 +446,26 @@ void far_side::answer_call(far_call& what, const mesh::incoming& from, mesh::res
                     shared->reply(encode(far_state{.alive = alive != nullptr}));
                 });
             return;
+        case call_kind::check_link:
+            home_.signal_to(to, [asker, shared](process_core* alive) {
+                const bool is_there = alive != nullptr && alive->links.contains(asker);
+                shared->reply(
+                    encode(far_state{.alive = alive != nullptr, .number = is_there ? 1U : 0U}));
+            });
+            return;
+        case call_kind::writable:
+            home_.signal_to(to, [shared](process_core* alive) {
+                if (alive == nullptr) {
+                    shared->reply(encode(far_state{}));
+                    return;
+                }
+                auto [room, told] = make_pending<void>();
+                room.then([shared](const result<void>& got) {
+                    shared->reply(encode(far_state{.alive = got.has_value()}));
+                });
+                alive->on_writer(std::move(told));
+            });
+            return;
         case call_kind::spawn: {
             const auto made = home_.make(what.text, what.arguments);
             if (!made) {
@@ -418,162 +500,6 @@ void far_side::spawn(const member_id& life,
     call(life,
          {.kind = call_kind::spawn, .text = std::move(name), .arguments = std::move(arguments)},
          std::move(done));
-}
-
-// --- Watches: on the first worker ----------------------------------------------------------------
-
-void far_side::monitor(std::uint64_t which, const pid& who, told_fn told) {
-    on_home([this, which, who, told = std::move(told)]() mutable {
-        watches_.emplace(which, watch{.who = who, .told = std::move(told)});
-        ask_for_watch(which);
-    });
-}
-
-void far_side::ask_for_watch(std::uint64_t which) {
-    const auto at = watches_.find(which);
-    if (at == watches_.end()) {
-        return;
-    }
-    const pid& who = at->second.who;
-    call(who.life(),
-         {.kind = call_kind::monitor,
-          .index = who.index(),
-          .generation = who.generation(),
-          .number = which},
-         [this, keep = home_.shared_from_this(), which](result<std::string> got) {
-             on_home([this, which, got = std::move(got)] { watch_answered(which, got); });
-         });
-}
-
-void far_side::watch_answered(std::uint64_t which, const result<std::string>& got) {
-    const auto at = watches_.find(which);
-    if (at == watches_.end()) {
-        return;
-    }
-    if (got) {
-        const auto state = decode<far_state>(*got);
-        if (!state || !state->alive) {
-            end_watch(which,
-                      {state ? ending::no_process : ending::unreachable,
-                       state ? "" : state.error().text});
-            return;
-        }
-        at->second.there = state->number;
-        at->second.since = {};
-        return;
-    }
-    const error& why = got.error();
-    const instant now = home_.workers().front()->loop().now();
-    if (why.code == errc::gone) {
-        end_watch(which, {ending::node_lost, {}});
-    } else if (at->second.since != instant{} && now - at->second.since < watch_patience) {
-        home_.workers().front()->set_alarm(
-            now + watch_again, home_.next_number(), [this, which] { ask_for_watch(which); });
-    } else {
-        end_watch(which, {ending::unreachable, why.text});
-    }
-}
-
-void far_side::end_watch(std::uint64_t which, exit_reason why) {
-    auto ended = watches_.extract(which);
-    if (!ended.empty()) {
-        ended.mapped().told(ended.mapped().who, why);
-    }
-}
-
-void far_side::demonitor(std::uint64_t which, const pid& who) {
-    on_home([this, which, who] {
-        const auto ended = watches_.extract(which);
-        if (!ended.empty() && ended.mapped().there != 0) {
-            signal(who.life(),
-                   {.kind = signal_kind::demonitor,
-                    .life = who.life(),
-                    .index = who.index(),
-                    .generation = who.generation(),
-                    .number = ended.mapped().there,
-                    .text = {}});
-        }
-    });
-}
-
-void far_side::link(const pid& own, const pid& who) {
-    on_home([this, own, who] {
-        links_.insert({own, who});
-        call(who.life(),
-             {.kind = call_kind::link,
-              .index = who.index(),
-              .generation = who.generation(),
-              .from_index = own.index(),
-              .from_generation = own.generation()},
-             [this, keep = home_.shared_from_this(), own, who](const result<std::string>& got) {
-                 const auto state = got ? decode<far_state>(*got) : result<far_state>{};
-                 if (got && state && state->alive) {
-                     return;
-                 }
-                 exit_reason why{ending::no_process, {}};
-                 if (!got) {
-                     why = {
-                         got.error().code == errc::gone ? ending::node_lost : ending::unreachable,
-                         got.error().text};
-                 }
-                 on_home([this, own, who] { links_.erase({own, who}); });
-                 home_.signal_to(own, [who, why](process_core* linked) {
-                     if (linked != nullptr) {
-                         linked->on_exit_signal(who, why, true);
-                     }
-                 });
-             });
-    });
-}
-
-/// Its watches are asked for anew: a process that ended meanwhile could not say so.
-void far_side::lost(const member_id& id) {
-    on_home([this, id] {
-        const instant now = home_.workers().front()->loop().now();
-        for (auto& item : watches_) {
-            watch& one = item.second;
-            const auto peer = find(one.who.life());
-            if (peer && peer->id == id && one.there != 0) {
-                one.there = 0;
-                one.since = now;
-                home_.workers().front()->set_alarm(
-                    now + watch_again, home_.next_number(), [this, which = item.first] {
-                        ask_for_watch(which);
-                    });
-            }
-        }
-    });
-}
-
-void far_side::life_ended(const member_id& life) {
-    on_home([this, life] {
-        std::vector<std::uint64_t> ended;
-        for (const auto& [which, one] : watches_) {
-            if (one.who.life() == life) {
-                ended.push_back(which);
-            }
-        }
-        for (const std::uint64_t which : ended) {
-            end_watch(which, {ending::node_lost, {}});
-        }
-        end_links(life, ending::node_lost);
-        learned_.change([&](learned_map& all) { all.erase(life); });
-    });
-}
-
-void far_side::end_links(const member_id& life, ending how) {
-    for (auto at = links_.begin(); at != links_.end();) {
-        if (at->second.life() != life) {
-            ++at;
-            continue;
-        }
-        home_.signal_to(at->first, [who = at->second, how](process_core* linked) {
-            if (linked != nullptr) {
-                linked->on_exit_signal(who, {how, {}}, true);
-            }
-        });
-        at = links_.erase(at);
-    }
 }
 
 }  // namespace muster::process_detail

@@ -93,12 +93,18 @@ private:
     void on_home(task_fn job);
     void call(const member_id& life, far_call what, callback<result<std::string>> done);
     void signal(const member_id& life, const far_signal& what);
+    void signal_later(const far_signal& what);
+    void tell_owed();
+    void check_link(const pid& own, const pid& who, instant since);
+    void end_link(const pid& own, const pid& who, exit_reason why);
     void ask_for_watch(std::uint64_t which);
     void watch_answered(std::uint64_t which, const result<std::string>& got);
     void end_watch(std::uint64_t which, exit_reason why);
     void end_links(const member_id& life, ending how);
     void answer_call(far_call& what, const mesh::incoming& from, mesh::responder answer);
     void poll_writable(pid who, completer<void> told);
+    void look_again(pid who, completer<void> told);
+    void ask_writable(pid who, completer<void> told);
 
     host_core& home_;
     std::atomic<mesh::mesh*> net_{nullptr};
@@ -107,6 +113,8 @@ private:
     // On the first worker:
     watch_map watches_;
     std::set<std::pair<pid, pid>> links_;  ///< one of here, one of there
+    /// What could not be told yet how often: of a message of the first that the second did not get.
+    std::map<std::pair<pid, pid>, std::uint64_t> owed_;
 };
 
 }  // namespace muster::process_detail

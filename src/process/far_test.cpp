@@ -1,7 +1,6 @@
 // Processes of several nodes, on a simulated network.
 
-#include "process/host.hpp"
-#include "runtime/sim/world.hpp"
+#include "process/places_test.hpp"
 
 #include <gtest/gtest.h>
 
@@ -35,7 +34,59 @@ struct silent {
     using reply = void;
 };
 
+/// One message, as two versions of a program have it.
+struct order {
+    using reply = std::string;
+    static constexpr std::string_view wire_name = "far.order";
+    std::string item;
+};
+struct newer_order {
+    using reply = std::string;
+    static constexpr std::string_view wire_name = "far.order";
+    std::string item;
+    int count = 1;
+    std::optional<std::string> note;
+};
+
+/// A message that brings its bytes, as those of Protocol Buffers do.
+class point {
+public:
+    point() = default;
+    point(int x, int y) : x_{x}, y_{y} {}
+    [[nodiscard]] std::string serialize() const {
+        return {static_cast<char>(x_), static_cast<char>(y_)};
+    }
+    [[nodiscard]] bool parse(std::string_view bytes) {
+        if (bytes.size() != 2) {
+            return false;
+        }
+        x_ = bytes[0];
+        y_ = bytes[1];
+        return true;
+    }
+    friend bool operator==(const point&, const point&) = default;
+
+private:
+    int x_ = 0;
+    int y_ = 0;
+};
+struct segment {
+    using reply = point;
+    point from, to;
+};
+
 }  // namespace far
+
+template <>
+struct muster::codec<far::point> {
+    static void write(cbor_writer& out, const far::point& value) {
+        out.write_bytes(value.serialize());
+    }
+    static bool read(cbor_reader& in, far::point& value) {
+        std::string_view bytes;
+        return in.read_bytes(bytes) && (value.parse(bytes) || in.fail("expected a point"));
+    }
+};
 
 namespace muster {
 namespace {
@@ -47,69 +98,6 @@ using far::silent;
 using far::stop_now;
 using far::throw_now;
 using far::total;
-using texts = std::vector<std::string>;
-
-/// What the nodes of a test know of each other, as a view would tell them.
-using directory = std::map<member_id, std::pair<mesh::peer, std::string>>;
-
-/// One node: two workers, a mesh, processes.
-class place {
-public:
-    place(runtime::sim::host& on,
-          const std::string& name,
-          member_id id,
-          directory& all,
-          process_limits limits = {})
-        : on_{on}, machine_{on.process()} {
-        workers_ = {machine_->make_loop("one"), machine_->make_loop("two")};
-        const member_id life{id.high() + 1000, id.low()};
-        host_ = std::make_unique<process_host>(machine_, workers_, life, name, limits);
-        mesh::settings how;
-        how.cluster = "shop";
-        how.listen = {on.address(), 7000};
-        how.max_queue = 64 * 1024;
-        host_->prepare(how);
-        auto made =
-            mesh::mesh::start(machine_, workers_, std::move(how), [this](mesh::incoming what) {
-                EXPECT_TRUE(host_->take_request(what));
-            });
-        EXPECT_TRUE(made);
-        mesh_ = std::move(*made);
-        mesh_->become(id);
-        all[life] = {mesh::peer{id, on.address() + ":7000"}, name};
-        host_->attach(
-            *mesh_,
-            [&all](const member_id& whose) -> std::optional<mesh::peer> {
-                const auto found = all.find(whose);
-                return found == all.end() ? std::nullopt : std::optional{found->second.first};
-            },
-            [&all](const member_id& whose) {
-                const auto found = all.find(whose);
-                return found == all.end() ? std::string{} : found->second.second;
-            });
-    }
-    place(const place&) = delete;
-    place& operator=(const place&) = delete;
-    ~place() {
-        host_->detach();
-        mesh_->stop();
-        host_.reset();
-        for (const auto& one : workers_) {
-            one->stop();
-        }
-    }
-
-    process_host& host() { return *host_; }
-    runtime::sim::host& on() { return on_; }
-    mesh::mesh& net() { return *mesh_; }
-
-private:
-    runtime::sim::host& on_;
-    std::shared_ptr<runtime::platform> machine_;
-    std::vector<std::shared_ptr<runtime::loop>> workers_;
-    std::unique_ptr<process_host> host_;
-    std::unique_ptr<mesh::mesh> mesh_;
-};
 
 process counter(self me) {
     long sum = 0;
@@ -136,46 +124,6 @@ process obedient(self me) {
         }
     }
 }
-
-std::string said(const exit_reason& why) {
-    static const std::map<ending, std::string> names{{ending::exited, "exited"},
-                                                     {ending::crashed, "crashed"},
-                                                     {ending::killed, "killed"},
-                                                     {ending::no_process, "no process"},
-                                                     {ending::node_lost, "node lost"},
-                                                     {ending::unreachable, "unreachable"}};
-    return names.at(why.how) +
-           (why.how == ending::unreachable || why.text.empty() ? "" : ": " + why.text);
-}
-
-class two_nodes : public testing::Test {
-protected:
-    ~two_nodes() override {
-        ann.reset();
-        bob.reset();
-    }
-    void run(duration how_long = 1s) { world.run_for(how_long); }
-    template <class T>
-    result<T> answer(pending<T> awaited) {
-        std::optional<result<T>> got;
-        awaited.then([&got](result<T> one) { got.emplace(std::move(one)); });
-        static_cast<void>(world.run_until([&] { return got.has_value(); }, world.now() + 1h));
-        return got ? std::move(*got) : result<T>{fail(errc::closed, "waited for an hour")};
-    }
-    /// What the monitors of `watcher` hear.
-    void watch_from(place& where, const pid& who) {
-        where.host().watch(
-            who, [this](const pid&, const exit_reason& why) { ends.push_back(said(why)); });
-    }
-
-    runtime::sim::world world{11};
-    directory all;
-    std::optional<place> ann{
-        std::in_place, world.add_host("ann"), "ann", member_id{1, 1}, all, process_limits{}};
-    std::optional<place> bob{
-        std::in_place, world.add_host("bob"), "bob", member_id{2, 2}, all, process_limits{}};
-    texts ends;
-};
 
 TEST_F(two_nodes, send_and_ask_alike_here_and_there_and_keep_the_order) {
     for (place* where : {&*ann, &*bob}) {
@@ -429,6 +377,149 @@ TEST_F(two_nodes, start_processes_on_each_other_by_the_name_of_a_factory) {
     const auto none = answer(ann->host().spawn_on(bob->host().life(), "clerk", ""));
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().code, errc::not_found);
+}
+
+TEST_F(two_nodes, row_109_read_messages_of_newer_and_older_versions) {
+    const pid old = bob->host().spawn([](self me) -> process {
+        while (auto in = co_await me.receive<far::order>()) {
+            in->reply(in->body.item);
+        }
+    });
+    const pid recent = bob->host().spawn([](self me) -> process {
+        while (auto in = co_await me.receive<far::newer_order>()) {
+            in->reply(in->body.item + " " + std::to_string(in->body.count) +
+                      in->body.note.value_or(""));
+        }
+    });
+    EXPECT_EQ(answer(ann->host().ask<far::newer_order>(old, "tea", 3, "hot")),
+              result<std::string>{"tea"});
+    EXPECT_EQ(answer(ann->host().ask<far::order>(recent, "tea")), result<std::string>{"tea 1"});
+}
+
+TEST_F(two_nodes, carry_types_that_bring_their_own_encoding) {
+    for (place* where : {&*ann, &*bob}) {
+        const pid to = where->host().spawn([](self me) -> process {
+            while (auto in = co_await me.receive<far::segment>()) {
+                in->reply(in->body.to);
+            }
+        });
+        EXPECT_EQ(answer(ann->host().ask<far::segment>(to, far::point{1, 2}, far::point{3, 4})),
+                  (result<far::point>{far::point{3, 4}}));
+    }
+}
+
+/// Takes nothing for a while, then 60 messages.
+process slow(self me) {
+    co_await me.pause(15s);
+    for (int i = 0; i < 60; ++i) {
+        const auto one = co_await me.receive<add>();
+        EXPECT_TRUE(one);
+    }
+    const auto none = co_await me.receive<stop_now>();
+    EXPECT_FALSE(none);
+}
+
+TEST_F(two_nodes, wait_until_a_full_mailbox_of_the_other_has_room) {
+    texts events;
+    place cid{world.add_host("cid"), "cid", member_id{3, 3}, all, {.mailbox_messages = 100}};
+    const pid to = cid.host().spawn(slow);
+    const pid other = cid.host().spawn(counter);
+    ann->host().spawn([to, &events](self me) -> process {
+        for (long n = 0; n < 110; ++n) {
+            me.send(to, add{n});
+        }
+        const auto lost = co_await me.receive<undelivered>(1s);
+        events.emplace_back(lost ? "lost" : lost.error().text);
+        const auto room = co_await me.writable(to);
+        events.emplace_back(room ? "room" : room.error().text);
+        const pid nobody{to.life(), "cid", 99, 1};
+        const auto none = co_await me.writable(nobody);
+        events.emplace_back(none ? "room" : std::string{name_of(none.error().code)});
+    });
+    run(14s);
+    EXPECT_EQ(events, texts{"lost"});  // However long it takes.
+    EXPECT_TRUE(ann->host().send(other, add{7}));
+    EXPECT_EQ(answer(ann->host().ask<total>(other)), result<long>{7});  // No business of others.
+    run(10s);
+    EXPECT_EQ(events, (texts{"lost", "room", "gone"}));
+}
+
+TEST_F(two_nodes, hear_every_end_also_through_a_way_that_is_full) {
+    const pid to = ann->host().spawn(counter);
+    std::vector<pid> watched;
+    for (int i = 0; i < 50; ++i) {
+        watched.push_back(bob->host().spawn(obedient));
+        watch_from(*ann, watched.back());
+    }
+    run();
+    ann->on().pause();
+    while (bob->host().send(to, add{1})) {
+        world.run_for(1us);
+    }
+    for (const pid& one : watched) {
+        bob->host().kill(one);
+    }
+    run(2s);
+    ann->on().resume();
+    run(2s);
+    EXPECT_EQ(ends, texts(50, "killed"));
+    EXPECT_EQ(bob->net().count().broken, 0U);
+}
+
+TEST_F(two_nodes, hear_of_a_linked_end_that_their_lost_connection_swallowed) {
+    const auto linked_to = [&](const pid& one) {
+        const pid made = ann->host().spawn([one](self me) -> process {
+            me.link(one);
+            const auto never_sent = co_await me.receive<stop_now>();
+            EXPECT_FALSE(never_sent);
+        });
+        watch_from(*ann, made);
+        return made;
+    };
+    const pid one = bob->host().spawn(obedient);
+    const pid other = bob->host().spawn(obedient);
+    linked_to(one);
+    linked_to(other);
+    run();
+    world.cut(bob->on(), ann->on());
+    bob->host().kill(one);
+    run(300ms);
+    world.break_connections(ann->on(), bob->on());
+    world.heal();
+    run(10s);
+    EXPECT_EQ(ends, texts{"no process"});
+    EXPECT_TRUE(ann->host().send(other, throw_now{"ouch"}));  // This link has lived through it.
+    run();
+    EXPECT_EQ(ends, (texts{"no process", "crashed: ouch"}));
+}
+
+TEST_F(two_nodes, hear_that_the_other_end_of_a_link_cannot_be_reached) {
+    const pid one = bob->host().spawn(obedient);
+    const pid linked = ann->host().spawn([one](self me) -> process {
+        me.link(one);
+        const auto never_sent = co_await me.receive<stop_now>();
+        EXPECT_FALSE(never_sent);
+    });
+    watch_from(*ann, linked);
+    run();
+    world.isolate(bob->on());
+    run(30s);
+    EXPECT_EQ(ends, texts{"unreachable"});
+}
+
+TEST_F(two_nodes, row_104_notice_nothing_of_a_stop_that_is_short) {
+    const pid one = bob->host().spawn(counter);
+    watch_from(*ann, one);
+    run();
+    bob->on().pause();
+    for (long n = 1; n <= 5; ++n) {
+        EXPECT_TRUE(ann->host().send(one, add{n}));
+    }
+    run(3s);
+    bob->on().resume();
+    EXPECT_EQ(answer(ann->host().ask<total>(one)), result<long>{12345});
+    EXPECT_EQ(ends, texts{});
+    EXPECT_EQ(ann->host().lost(), 0U);
 }
 
 }  // namespace

@@ -42,7 +42,13 @@ struct address_line {
 inline constexpr char ask_mark = '\x01';
 inline constexpr char call_mark = '\x02';
 
-enum class call_kind : std::uint8_t { monitor, link, spawn };
+enum class call_kind : std::uint8_t {
+    monitor,
+    link,
+    spawn,
+    writable,   ///< answered when its mailbox is at most half full
+    check_link  ///< whether a link that was made is still there
+};
 
 /// A request about a process: answered with a `far_state`.
 struct far_call {
@@ -61,7 +67,7 @@ struct far_call {
 struct far_state {
     static constexpr std::string_view wire_name = "muster.state/1";
     bool alive = false;
-    std::uint64_t number = 0;  ///< monitor: as `demonitor` names it
+    std::uint64_t number = 0;  ///< monitor: as `demonitor` names it; check_link: 1 if it is there
     std::uint32_t index = 0;   ///< spawn: the new process
     std::uint32_t generation = 0;
 };

@@ -64,6 +64,8 @@ public:
     /// Where all of it goes through.
     [[nodiscard]] const std::shared_ptr<detail::router>& way() const noexcept { return router_; }
 
+    [[nodiscard]] detail::site site() const { return {router_, {}, {}}; }
+
     /// From here on processes find others by name through `how`. Before any is started.
     void look_up_by(std::shared_ptr<detail::name_service> how);
 

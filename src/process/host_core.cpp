@@ -114,7 +114,7 @@ result<pid> host_core::make(const std::string& name, std::string_view arguments)
     return spawn(std::move(*body));
 }
 
-pid host_core::spawn(std::move_only_function<process(self)> body) {
+pid host_core::spawn(std::move_only_function<process(self)> body, const pid& linked_to) {
     living.fetch_add(1, std::memory_order_acq_rel);
     const auto count = static_cast<std::uint32_t>(workers_.size());
     auto& at = *workers_[next_worker_.fetch_add(1, std::memory_order_relaxed) % count];
@@ -131,6 +131,9 @@ pid host_core::spawn(std::move_only_function<process(self)> body) {
     auto own = pid_of(ref);
     auto fresh =
         std::make_shared<process_core>(shared_from_this(), at, *place, own, std::move(body));
+    if (!linked_to.empty()) {
+        fresh->links.insert(linked_to);  // Nobody else knows it yet.
+    }
     auto start = std::make_unique<signal>([place, fresh = std::move(fresh)](process_core*) {
         place->tenant = fresh;
         fresh->start();

@@ -38,7 +38,11 @@ public:
     /// To a process of this node.
     result<void> deliver_here(const detail::local_ref& to, detail::parcel_ptr one);
     void set_sender(detail::parcel& one, const pid& from) const override;
-    pid spawn(std::move_only_function<process(self)> body) override;
+    pid spawn(std::move_only_function<process(self)> body) override {
+        return spawn(std::move(body), {});
+    }
+    /// Linked to a process of here, unless that is nobody's pid.
+    pid spawn(std::move_only_function<process(self)> body, const pid& linked_to);
     detail::alarm arm(std::chrono::nanoseconds after,
                       std::move_only_function<void()> fire) override;
     void disarm(const detail::alarm& one) override;

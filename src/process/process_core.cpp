@@ -59,6 +59,10 @@ pid process_core::sender_of(const parcel& one) const {
     return one.far_from->empty() ? pid{} : *one.far_from;  // Of a plain thread over there.
 }
 
+std::chrono::nanoseconds process_core::now() const {
+    return worker_.loop().now().time_since_epoch();
+}
+
 void process_core::post(std::move_only_function<void()> job) {
     home_->signal_to(detail::local_ref{own_.index(), own_.generation()},
                      [job = std::move(job)](process_core* alive) mutable {
@@ -348,15 +352,7 @@ void process_core::on_down(std::uint64_t which, const pid& who, exit_reason why)
 void process_core::demonitor(std::uint64_t which) {
     const auto at = monitors_.find(which);
     if (at != monitors_.end()) {
-        if (home_->is_far(at->second)) {
-            home_->far().demonitor(which, at->second);
-        } else {
-            home_->signal_to(at->second, [which](process_core* alive) {
-                if (alive != nullptr) {
-                    alive->unwatch(which);
-                }
-            });
-        }
+        withdraw(which, at->second);
         monitors_.erase(at);
         return;
     }
@@ -364,6 +360,34 @@ void process_core::demonitor(std::uint64_t which) {
         return one.type == &message_type_of<down> && one.weight == 0 &&
                static_cast<const parcel_of<down>&>(one).body.monitor == which;
     });
+}
+
+void process_core::withdraw(std::uint64_t which, const pid& who) {
+    if (home_->is_far(who)) {
+        home_->far().demonitor(which, who);
+        return;
+    }
+    home_->signal_to(who, [which](process_core* alive) {
+        if (alive != nullptr) {
+            alive->unwatch(which);
+        }
+    });
+}
+
+pid process_core::spawn_linked(std::move_only_function<process(self)> body) {
+    const pid child = home_->spawn(std::move(body), own_);
+    links.insert(child);
+    // Whether it lives at all, where places or the node have run out, is told by its place.
+    home_->signal_to(child, [home = home_, me = own_, child](process_core* alive) {
+        if (alive == nullptr) {
+            home->signal_to(me, [child](process_core* linked) {
+                if (linked != nullptr) {
+                    linked->on_exit_signal(child, {ending::no_process, {}}, true);
+                }
+            });
+        }
+    });
+    return child;
 }
 
 void process_core::link(const pid& who) {
@@ -507,6 +531,9 @@ void process_core::end(exit_reason why) {
     }
     for (auto& [which, told] : std::exchange(watchers, {})) {
         told(own_, why);
+    }
+    for (const auto& [which, who] : std::exchange(monitors_, {})) {
+        withdraw(which, who);
     }
     slot_.tenant.reset();
     home_->vacate(worker_, slot_);

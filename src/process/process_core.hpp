@@ -54,6 +54,7 @@ public:
     }
     [[nodiscard]] const home_member& member() const noexcept override;
     [[nodiscard]] pid sender_of(const detail::parcel& one) const override;
+    [[nodiscard]] std::chrono::nanoseconds now() const override;
 
     bool begin_wait(std::span<const detail::message_type* const> types,
                     std::optional<std::chrono::nanoseconds> limit) override;
@@ -63,6 +64,7 @@ public:
     std::uint64_t monitor(const pid& who) override;
     void demonitor(std::uint64_t which) override;
     void link(const pid& who) override;
+    pid spawn_linked(std::move_only_function<process(self)> body) override;
     void unlink(const pid& who) override;
     void trap_exits(bool wanted) override { traps_exits_ = wanted; }
     void exit(const pid& who, std::string text) override;
@@ -104,6 +106,7 @@ private:
     void settle_load();
     void end_waiting(errc why);
     [[nodiscard]] exit_reason reason_of_end();
+    void withdraw(std::uint64_t which, const pid& who);
     void drop_mailbox();
 
     const std::shared_ptr<host_core> home_;

@@ -1,5 +1,8 @@
 // The same processes on real loops, with several threads at once.
 
+#include "muster/channel.hpp"
+#include "muster/supervisor.hpp"
+
 #include "process/host.hpp"
 #include "runtime/real.hpp"
 
@@ -8,6 +11,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -187,6 +191,56 @@ TEST(threads, a_host_ends_while_blocking_jobs_and_asks_are_under_way) {
         on.host.reset();
         EXPECT_EQ(inside, 0);
     }
+}
+
+process streaming(self me, sender<count> out, std::uint32_t number, std::uint32_t many) {
+    for (std::uint32_t n = 0; n < many; ++n) {
+        const auto sent = co_await out.send_within(60s, me, number, n);
+        EXPECT_TRUE(sent);
+    }
+}
+
+TEST(threads, a_channel_carries_each_item_once_and_in_order_to_a_plain_thread) {
+    constexpr std::uint32_t senders = 4;
+    constexpr std::uint32_t each = 500;
+    real_stage on;
+    channel<count> items{*on.host, 16};
+    for (std::uint32_t i = 0; i < senders; ++i) {
+        on.host->spawn(streaming, items.in(), i, each);
+    }
+    std::vector<std::uint32_t> next(senders);
+    for (std::uint32_t i = 0; i < senders * each; ++i) {
+        const auto one = items.receive(60s).get();
+        ASSERT_TRUE(one) << one.error().text;
+        ASSERT_EQ(one->n, next.at(one->from)++);
+    }
+    EXPECT_FALSE(items.receive(10ms).get());
+}
+
+process brief(self me, std::atomic<int>* starts) {
+    starts->fetch_add(1);
+    co_await me.pause(100us);
+    throw std::runtime_error{"again"};
+}
+
+TEST(threads, a_supervisor_misses_no_end_of_its_children) {
+    real_stage on;
+    std::atomic<int> starts = 0;
+    supervision how;
+    how.at_most = 500;
+    how.within = 60s;
+    how.child("brief", brief, &starts);
+    how.child("other", brief, &starts);
+    const auto ended = on.machine->make_gate();
+    std::string why;
+    on.host->watch(on.host->spawn(supervise, std::move(how)),
+                   [&](const pid&, const exit_reason& reason) {
+                       why = reason.text;
+                       ended->open();
+                   });
+    ASSERT_TRUE(ended->wait(on.machine->now() + 60s));
+    EXPECT_EQ(starts, 502);
+    EXPECT_NE(why.find("it crashed: again"), std::string::npos) << why;
 }
 
 }  // namespace

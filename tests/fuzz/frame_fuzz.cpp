@@ -1,8 +1,9 @@
 /// @file
 /// What a stranger can write to a mesh's port: frames, and the notes in them.
 
-#include "mesh/frame.hpp"
 #include "muster/message.hpp"
+
+#include "mesh/frame.hpp"
 
 #include <cstdint>
 #include <cstdlib>
@@ -28,9 +29,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         frame one;
         const parse_outcome outcome = parse_frame(input, limit, one);
         if (outcome.what != parsed::whole) {
-            check(outcome.what == parsed::broken ? outcome.why != nullptr
-                                                 : outcome.size > input.size() &&
-                                                       outcome.size <= limit + header_size);
+            check(outcome.what == parsed::broken
+                      ? outcome.why != nullptr
+                      : outcome.size > input.size() && outcome.size <= limit + header_size);
             break;
         }
         check(outcome.size == header_size + one.body.size() && outcome.size <= input.size());
@@ -43,6 +44,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view body{reinterpret_cast<const char*>(data), size};
     if (const auto read = muster::decode<hello>(body)) {
         check(muster::decode<hello>(muster::encode(*read)).has_value());
+    }
+    if (const auto read = muster::decode<challenge_note>(body)) {
+        static_cast<void>(muster::decode<hello>(read->greeting));
     }
     static_cast<void>(muster::decode<failure_note>(body));
     static_cast<void>(muster::decode<refusal_note>(body));

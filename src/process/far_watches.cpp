@@ -1,0 +1,228 @@
+// Who is told of the end of processes of other lives: monitors and links, on the first worker.
+
+#include "muster/message.hpp"
+
+#include "process/far_side.hpp"
+#include "process/far_wire.hpp"
+#include "process/host_core.hpp"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace muster::process_detail {
+namespace {
+
+constexpr duration watch_patience = 5s;  ///< of a connection that has been lost
+constexpr duration watch_again = 250ms;  ///< and how often it is tried until then
+
+}  // namespace
+
+// --- Watches: on the first worker ----------------------------------------------------------------
+
+void far_side::monitor(std::uint64_t which, const pid& who, told_fn told) {
+    on_home([this, which, who, told = std::move(told)]() mutable {
+        watches_.emplace(which, watch{.who = who, .told = std::move(told)});
+        ask_for_watch(which);
+    });
+}
+
+void far_side::ask_for_watch(std::uint64_t which) {
+    const auto at = watches_.find(which);
+    if (at == watches_.end()) {
+        return;
+    }
+    const pid& who = at->second.who;
+    call(who.life(),
+         {.kind = call_kind::monitor,
+          .index = who.index(),
+          .generation = who.generation(),
+          .number = which},
+         [this, keep = home_.shared_from_this(), which](result<std::string> got) {
+             on_home([this, which, got = std::move(got)] { watch_answered(which, got); });
+         });
+}
+
+void far_side::watch_answered(std::uint64_t which, const result<std::string>& got) {
+    const auto at = watches_.find(which);
+    if (at == watches_.end()) {
+        return;
+    }
+    if (got) {
+        const auto state = decode<far_state>(*got);
+        if (!state || !state->alive) {
+            end_watch(which,
+                      {state ? ending::no_process : ending::unreachable,
+                       state ? "" : state.error().text});
+            return;
+        }
+        at->second.there = state->number;
+        at->second.since = {};
+        return;
+    }
+    const error& why = got.error();
+    const instant now = home_.workers().front()->loop().now();
+    if (why.code == errc::gone) {
+        end_watch(which, {ending::node_lost, {}});
+    } else if (at->second.since != instant{} && now - at->second.since < watch_patience) {
+        home_.workers().front()->set_alarm(
+            now + watch_again, home_.next_number(), [this, which] { ask_for_watch(which); });
+    } else {
+        end_watch(which, {ending::unreachable, why.text});
+    }
+}
+
+void far_side::end_watch(std::uint64_t which, exit_reason why) {
+    auto ended = watches_.extract(which);
+    if (!ended.empty()) {
+        ended.mapped().told(ended.mapped().who, why);
+    }
+}
+
+void far_side::demonitor(std::uint64_t which, const pid& who) {
+    on_home([this, which, who] {
+        const auto ended = watches_.extract(which);
+        if (!ended.empty() && ended.mapped().there != 0) {
+            signal(who.life(),
+                   {.kind = signal_kind::demonitor,
+                    .life = who.life(),
+                    .index = who.index(),
+                    .generation = who.generation(),
+                    .number = ended.mapped().there,
+                    .text = {}});
+        }
+    });
+}
+
+void far_side::link(const pid& own, const pid& who) {
+    on_home([this, own, who] {
+        links_.insert({own, who});
+        call(who.life(),
+             {.kind = call_kind::link,
+              .index = who.index(),
+              .generation = who.generation(),
+              .from_index = own.index(),
+              .from_generation = own.generation()},
+             [this, keep = home_.shared_from_this(), own, who](const result<std::string>& got) {
+                 const auto state = got ? decode<far_state>(*got) : result<far_state>{};
+                 if (!got) {
+                     const bool gone = got.error().code == errc::gone;
+                     end_link(own,
+                              who,
+                              {gone ? ending::node_lost : ending::unreachable, got.error().text});
+                 } else if (!state || !state->alive) {
+                     end_link(own, who, {ending::no_process, {}});
+                 }
+             });
+    });
+}
+
+/// After its connection was lost: the other process may have ended, or undone it, meanwhile.
+void far_side::check_link(const pid& own, const pid& who, instant since) {
+    if (!links_.contains({own, who})) {
+        return;
+    }
+    call(who.life(),
+         {.kind = call_kind::check_link,
+          .index = who.index(),
+          .generation = who.generation(),
+          .from_index = own.index(),
+          .from_generation = own.generation()},
+         [this, keep = home_.shared_from_this(), own, who, since](const result<std::string>& got) {
+             const auto state = got ? decode<far_state>(*got) : result<far_state>{};
+             if (got && state && state->alive) {
+                 if (state->number == 0) {
+                     on_home([this, own, who] { links_.erase({own, who}); });
+                     home_.signal_to(own, [who](process_core* linked) {
+                         if (linked != nullptr) {
+                             linked->links.erase(who);
+                         }
+                     });
+                 }
+             } else if (got || got.error().code == errc::gone) {
+                 end_link(own, who, {got ? ending::no_process : ending::node_lost, {}});
+             } else {
+                 on_home([this, own, who, since, why = got.error().text] {
+                     auto& at = *home_.workers().front();
+                     const instant now = at.loop().now();
+                     if (now - since >= watch_patience) {
+                         end_link(own, who, {ending::unreachable, why});
+                     } else {
+                         at.set_alarm(now + watch_again, home_.next_number(), [=, this] {
+                             check_link(own, who, since);
+                         });
+                     }
+                 });
+             }
+         });
+}
+
+void far_side::end_link(const pid& own, const pid& who, exit_reason why) {
+    on_home([this, own, who] { links_.erase({own, who}); });
+    home_.signal_to(own, [who, why = std::move(why)](process_core* linked) {
+        if (linked != nullptr) {
+            linked->on_exit_signal(who, why, true);
+        }
+    });
+}
+
+/// Its watches and links are asked for anew: a process that ended meanwhile could not say so.
+void far_side::lost(const member_id& id) {
+    on_home([this, id] {
+        const instant now = home_.workers().front()->loop().now();
+        for (auto& item : watches_) {
+            watch& one = item.second;
+            const auto peer = find(one.who.life());
+            if (peer && peer->id == id && one.there != 0) {
+                one.there = 0;
+                one.since = now;
+                home_.workers().front()->set_alarm(
+                    now + watch_again, home_.next_number(), [this, which = item.first] {
+                        ask_for_watch(which);
+                    });
+            }
+        }
+        for (const auto& ends : links_) {
+            const auto peer = find(ends.second.life());
+            if (peer && peer->id == id) {
+                home_.workers().front()->set_alarm(
+                    now + watch_again, home_.next_number(), [this, ends, now] {
+                        check_link(ends.first, ends.second, now);
+                    });
+            }
+        }
+    });
+}
+
+void far_side::life_ended(const member_id& life) {
+    on_home([this, life] {
+        std::vector<std::uint64_t> ended;
+        for (const auto& [which, one] : watches_) {
+            if (one.who.life() == life) {
+                ended.push_back(which);
+            }
+        }
+        for (const std::uint64_t which : ended) {
+            end_watch(which, {ending::node_lost, {}});
+        }
+        end_links(life, ending::node_lost);
+        learned_.change([&](learned_map& all) { all.erase(life); });
+    });
+}
+
+void far_side::end_links(const member_id& life, ending how) {
+    for (auto at = links_.begin(); at != links_.end();) {
+        if (at->second.life() != life) {
+            ++at;
+            continue;
+        }
+        home_.signal_to(at->first, [who = at->second, how](process_core* linked) {
+            if (linked != nullptr) {
+                linked->on_exit_signal(who, {how, {}}, true);
+            }
+        });
+        at = links_.erase(at);
+    }
+}
+
+}  // namespace muster::process_detail
