@@ -3,6 +3,7 @@
 #include "base/strand_scope.hpp"
 #include "process/far_parcel.hpp"
 #include "process/frame_end.hpp"
+#include "process/guarded_router.hpp"
 #include "process/host_core.hpp"
 
 #include <algorithm>
@@ -24,6 +25,26 @@ namespace {
 constexpr int max_closed_answers = 100;
 constexpr std::size_t max_lost_notices = 1024;
 
+/// Counts code of the user's that runs under a right.
+class running_code {
+public:
+    explicit running_code(process_right* under) noexcept : under_{under} {
+        if (under_ != nullptr) {
+            under_->begins();
+        }
+    }
+    running_code(const running_code&) = delete;
+    running_code& operator=(const running_code&) = delete;
+    ~running_code() {
+        if (under_ != nullptr) {
+            under_->pauses();
+        }
+    }
+
+private:
+    process_right* under_;
+};
+
 /// A notice: no message of a sender's, so the mailbox's bounds do not count it.
 template <class T>
 parcel_ptr notice(T body) {
@@ -38,9 +59,13 @@ process_core::process_core(std::shared_ptr<host_core> home,
                            worker& here,
                            slot& place,
                            pid own,
-                           std::move_only_function<process(self)> body)
+                           std::move_only_function<process(self)> body,
+                           std::shared_ptr<process_right> under)
     : home_{std::move(home)},
-      router_{home_},
+      under_{std::move(under)},
+      router_{under_
+                  ? std::shared_ptr<detail::router>{std::make_shared<guarded_router>(home_, under_)}
+                  : home_},
       worker_{here},
       slot_{place},
       own_{std::move(own)},
@@ -50,6 +75,10 @@ process_core::~process_core() = default;
 
 const home_member& process_core::member() const noexcept {
     return home_->member();
+}
+
+ownership process_core::ownership() const {
+    return under_ ? under_->held() : muster::ownership{};
 }
 
 pid process_core::sender_of(const parcel& one) const {
@@ -72,7 +101,11 @@ void process_core::post(std::move_only_function<void()> job) {
 
 void process_core::start() {
     stopping_ = home_->stopping.load(std::memory_order_acquire);
+    if (lost_its_right()) {
+        return;
+    }
     try {
+        const running_code marked{under_.get()};
         const detail::strand_scope scope{shared_from_this(), never};
         running_ = body_(self{*this});
     } catch (const std::exception& one) {
@@ -89,12 +122,25 @@ void process_core::start() {
     }
 }
 
+/// Ends it where its right has ended: it must not run again, whatever it waits for has come.
+bool process_core::lost_its_right() {
+    if (!under_ || under_->allowed()) {
+        return false;
+    }
+    end({ending::killed, "its right has ended"});
+    return true;
+}
+
 void process_core::resume(std::coroutine_handle<> at) {
     const auto keep = shared_from_this();
+    if (lost_its_right()) {
+        return;
+    }
     if (wait_alarm_.second != 0) {
         worker_.unset_alarm(wait_alarm_.first, std::exchange(wait_alarm_.second, 0));
     }
     {
+        const running_code marked{under_.get()};
         const detail::strand_scope scope{keep, never};
         at.resume();
     }
@@ -122,11 +168,12 @@ exit_reason process_core::reason_of_end() {
 }
 
 void process_core::run_job(std::move_only_function<void()>& job) {
-    if (ended_ || doom_) {
+    const auto keep = shared_from_this();
+    if (ended_ || doom_ || lost_its_right()) {
         return;
     }
-    const auto keep = shared_from_this();
     {
+        const running_code marked{under_.get()};
         const detail::strand_scope scope{keep, never};
         job();
     }
@@ -180,10 +227,15 @@ void process_core::arrive(parcel_ptr one) {
 parcel_ptr process_core::accept(parcel_ptr one) {
     count_taken(*one);
     if (one->type == &far_type) {
-        return static_cast<far_parcel&>(*one).open(
-            *wanted_type(*one), router_, worker_.loop().now());
+        one =
+            static_cast<far_parcel&>(*one).open(*wanted_type(*one), router_, worker_.loop().now());
+    } else if (one->ticket && !one->ticket->take()) {
+        return nullptr;
     }
-    return !one->ticket || one->ticket->take() ? std::move(one) : nullptr;
+    if (one && one->ticket && under_) {
+        one->ticket->hold_by(under_);
+    }
+    return one;
 }
 
 parcel_ptr process_core::take() {
@@ -276,17 +328,19 @@ parcel_ptr process_core::end_wait(error& why) {
     return nullptr;
 }
 
-void process_core::on_lost(const pid& to, std::uint64_t count) {
-    const auto same = std::ranges::find(lost_, to, &undelivered::to);
+void process_core::on_lost(undelivered what) {
+    const auto same = std::ranges::find_if(lost_, [&](const undelivered& one) {
+        return one.to == what.to && one.global == what.global;
+    });
     if (same != lost_.end()) {
-        same->count += count;
+        same->count += what.count;
     } else if (lost_.size() < max_lost_notices) {
-        lost_.push_back({to, count});
-    } else if (lost_.back().to.empty()) {
-        lost_.back().count += count;
+        lost_.push_back(std::move(what));
+    } else if (lost_.back().to.empty() && lost_.back().global.empty()) {
+        lost_.back().count += what.count;
     } else {
         // Bounded: the last notice speaks for all further destinations.
-        lost_.back() = {pid{}, lost_.back().count + count};
+        lost_.back() = {.to = {}, .count = lost_.back().count + what.count};
     }
     if (waiting_ && !taken_ && wants(&message_type_of<undelivered>)) {
         taken_ = take();
@@ -407,6 +461,9 @@ void process_core::unlink(const pid& who) {
 }
 
 void process_core::exit(const pid& who, std::string text) {
+    if (under_ && !under_->allowed()) {
+        return;
+    }
     if (home_->is_far(who)) {
         home_->far().exit(own_, who, {ending::exited, std::move(text)}, false);
         return;
@@ -419,6 +476,9 @@ void process_core::exit(const pid& who, std::string text) {
 }
 
 void process_core::kill(const pid& who) {
+    if (under_ && !under_->allowed()) {
+        return;
+    }
     if (home_->is_far(who)) {
         home_->far().kill(who);
         return;
@@ -445,8 +505,11 @@ void process_core::run_blocking(std::move_only_function<void()> job) {
     ++jobs_;
     home_->jobs.fetch_add(1, std::memory_order_acq_rel);
     home_->platform().run_blocking([me = shared_from_this(), job = std::move(job)]() mutable {
-        job();
-        job = nullptr;
+        {
+            const running_code marked{me->under_.get()};
+            job();
+            job = nullptr;
+        }
         const auto home = me->home_;
         home->signal_to(detail::local_ref{me->own_.index(), me->own_.generation()},
                         [](process_core* alive) {
@@ -486,6 +549,7 @@ void process_core::end(exit_reason why) {
     waiting_ = {};
     {
         const detail::strand_scope scope{keep, never};
+        const running_code counted{under_.get()};
         const frame_end marked;
         const auto ending_frame = std::exchange(running_, process{});
     }
@@ -529,17 +593,33 @@ void process_core::drop_mailbox() {
         entry.first = one.from;
         ++entry.second;
     };
-    if (const auto chosen = std::move(taken_)) {
-        count_lost(*chosen);  // Never seen; its room in the mailbox is free already.
+    std::vector<parcel_ptr> unread;
+    if (auto chosen = std::move(taken_)) {
+        // Never seen; its room in the mailbox is free already.
+        if (under_ && chosen->weight != 0 && !chosen->far_from) {
+            if (chosen->ticket) {
+                chosen->ticket->hold_by(nullptr);
+            }
+            unread.push_back(std::move(chosen));
+        } else {
+            count_lost(*chosen);
+        }
     }
-    while (const auto one = inbox_.take_first()) {
+    while (auto one = inbox_.take_first()) {
         if (one->weight != 0) {
             ++taken_count_;
             taken_bytes_ += one->weight;
         }
-        count_lost(*one);
+        if (under_ && one->weight != 0 && !one->far_from) {
+            unread.push_back(std::move(one));  // For whoever is elected next.
+        } else {
+            count_lost(*one);
+        }
     }
     settle_load();
+    if (!unread.empty()) {
+        under_->unread(std::move(unread));
+    }
     for (const auto& [key, entry] : lost) {
         home_->count_lost(entry.first, own_, entry.second);
     }
