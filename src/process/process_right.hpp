@@ -31,4 +31,28 @@ private:
     std::atomic<int> running_{0};
 };
 
+namespace process_detail {
+
+/// Counts code of the user's that runs under a right.
+class running_code {
+public:
+    explicit running_code(process_right* under) noexcept : under_{under} {
+        if (under_ != nullptr) {
+            under_->begins();
+        }
+    }
+    running_code(const running_code&) = delete;
+    running_code& operator=(const running_code&) = delete;
+    ~running_code() {
+        if (under_ != nullptr) {
+            under_->pauses();
+        }
+    }
+
+private:
+    process_right* under_;
+};
+
+}  // namespace process_detail
+
 }  // namespace muster
