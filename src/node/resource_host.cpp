@@ -320,6 +320,10 @@ void resource_host::shut() {
 }
 
 void resource_host::incoming(std::string_view partition, partition_call one) {
+    if (const auto taker = taker_.read()) {
+        (*taker)->call(partition, std::move(one));
+        return;
+    }
     const auto known = cells_.read();
     const auto found = known->find(partition);
     const auto setting = setting_.read();

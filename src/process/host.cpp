@@ -80,6 +80,23 @@ void process_host::look_up_by(std::shared_ptr<detail::name_service> how) {
     core_->look_up_by(std::move(how));
 }
 
+void process_host::find_globals_by(std::weak_ptr<detail::global_service> how) {
+    core_->find_globals_by(std::move(how));
+}
+
+pid process_host::spawn_under(std::move_only_function<process(self)> body,
+                              std::shared_ptr<process_right> under) {
+    return core_->spawn_under(std::move(body), std::move(under));
+}
+
+void process_host::ask_to_end(const pid& who) {
+    core_->signal_to(who, [](process_core* alive) {
+        if (alive != nullptr) {
+            alive->on_stop();
+        }
+    });
+}
+
 void process_host::watch(const pid& who,
                          std::move_only_function<void(const pid&, const exit_reason&)> told) {
     if (core_->is_far(who)) {
