@@ -4,6 +4,7 @@
 /// Everything but `<muster/testing.hpp>` and `<muster/asio.hpp>`.
 
 #include "muster/application.hpp"
+#include "muster/client.hpp"
 #include "muster/config.hpp"
 #include "muster/error.hpp"
 #include "muster/ids.hpp"

@@ -42,9 +42,10 @@ struct address_line {
 inline constexpr char ask_mark = '\x01';
 inline constexpr char call_mark = '\x02';
 
-enum class call_kind : std::uint8_t { monitor, link, spawn };
+enum class call_kind : std::uint8_t { monitor, link, spawn, shapes };
 
-/// A request about a process: answered with a `far_state`.
+/// A request about a process: answered with a `far_state`, but for `shapes`, which is answered with
+/// JSON.
 struct far_call {
     static constexpr std::string_view wire_name = "muster.call/1";
     call_kind kind{};

@@ -44,6 +44,9 @@ public:
     void disarm(const detail::alarm& one) override;
     [[nodiscard]] detail::name_service* names() const noexcept override { return services_.get(); }
     /// Before any process runs.
+    void go_afar_by(std::function<result<void>(const pid&, detail::parcel_ptr)> how) {
+        afar_ = std::move(how);
+    }
     void look_up_by(std::shared_ptr<detail::name_service> how) { services_ = std::move(how); }
 
     /// Has `act` run where `to` lives; with null if that life is known to have ended.
@@ -106,6 +109,7 @@ private:
     const process_limits limits_;
     far_side far_{*this};
     std::function<std::string(const member_id&)> names_;
+    std::function<result<void>(const pid&, detail::parcel_ptr)> afar_;  ///< instead of `far_`
     std::shared_ptr<detail::name_service> services_;
     runtime::published<std::map<std::string, factory>> factories_{
         std::make_shared<const std::map<std::string, factory>>()};

@@ -55,6 +55,8 @@ public:
     [[nodiscard]] const home_member& member() const noexcept override;
     [[nodiscard]] pid sender_of(const detail::parcel& one) const override;
 
+    /// On its worker: what its last `receive` was for, as JSON.
+    [[nodiscard]] std::string shapes() const;
     bool begin_wait(std::span<const detail::message_type* const> types,
                     std::optional<std::chrono::nanoseconds> limit) override;
     void suspend(std::coroutine_handle<> waiting) override;
@@ -122,6 +124,7 @@ private:
 
     // What it waits for.
     std::span<const detail::message_type* const> wanted_;
+    std::span<const detail::message_type* const> takes_;  ///< The same of the last `receive`.
     std::optional<std::chrono::nanoseconds> limit_;
     std::coroutine_handle<> waiting_;
     detail::parcel_ptr taken_;
