@@ -6,6 +6,7 @@
 #include "muster/config.hpp"
 #include "muster/detail/broadcast.hpp"
 #include "muster/error.hpp"
+#include "muster/global.hpp"
 #include "muster/instances.hpp"
 #include "muster/pending.hpp"
 #include "muster/pid.hpp"
@@ -100,6 +101,14 @@ public:
         return within(ask_deadline()).template ask_all<T>(name, std::forward<Fields>(fields)...);
     }
 
+    /// The address of the global process of that name, whether anybody stands for it or not: what
+    /// is sent or asked waits, within its bounds, until somebody has been elected.
+    [[nodiscard]] muster::global global(std::string name) { return global_of(std::move(name)); }
+    /// The same once it is known that somebody stands for it. Errors: as `node::find_global`.
+    [[nodiscard]] pending<muster::global> find_global(std::string_view name) {
+        return detail::find_global(*processes(), name);
+    }
+
     /// Starts `make(self, args…)` as a process of this client: with a mailbox that members can send
     /// to for as long as a connection stands that this client has made. It ends with the client.
     template <class Make, class... Args>
@@ -110,6 +119,7 @@ public:
 
 private:
     [[nodiscard]] std::shared_ptr<detail::resource_core> use_core(std::string name);
+    [[nodiscard]] muster::global global_of(std::string name);
     [[nodiscard]] const std::shared_ptr<detail::router>& processes();
     [[nodiscard]] std::chrono::nanoseconds ask_deadline() const;
 

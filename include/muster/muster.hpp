@@ -7,6 +7,7 @@
 #include "muster/client.hpp"
 #include "muster/config.hpp"
 #include "muster/error.hpp"
+#include "muster/global.hpp"
 #include "muster/ids.hpp"
 #include "muster/instances.hpp"
 #include "muster/message.hpp"

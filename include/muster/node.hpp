@@ -7,6 +7,7 @@
 #include "muster/config.hpp"
 #include "muster/detail/await_guard.hpp"
 #include "muster/error.hpp"
+#include "muster/global.hpp"
 #include "muster/instances.hpp"
 #include "muster/ownership.hpp"
 #include "muster/pending.hpp"
@@ -55,6 +56,21 @@ resource_options options_of(const Kind& kind) {
             kind.planner};
 }
 
+/// Makes a body anew for each time that its process is started.
+using body_maker = std::function<std::move_only_function<process(self)>()>;
+
+template <class Make, class... Args>
+body_maker maker_of(Make&& make, Args&&... args) {
+    static_assert(std::is_copy_constructible_v<std::decay_t<Make>> &&
+                      (std::is_copy_constructible_v<std::decay_t<Args>> && ...),
+                  "a body is started anew each time it is elected: it and its arguments must be "
+                  "copyable");
+    return [make = std::decay_t<Make>(std::forward<Make>(make)),
+            args = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
+        return std::apply([&](const auto&... arg) { return process_body(make, arg...); }, args);
+    };
+}
+
 /// Whether a name leaves its node.
 enum class publishing : std::uint8_t { by_prefix, always };
 
@@ -62,6 +78,15 @@ enum class publishing : std::uint8_t { by_prefix, always };
 struct machine;
 
 }  // namespace detail
+
+/// What a node stands for, where more is to be said of it than its name.
+struct candidacy {
+    std::string name;
+    /// What to do about a process whose code has not stopped by the lease end: from then on it says
+    /// nothing any more either way. `fence` lets it go on, and is right only where everything that
+    /// it does outside of Muster carries the fence, or where it does nothing there.
+    muster::on_stuck on_stuck = muster::on_stuck::abort;
+};
 
 /// A member of a cluster, or one that wants to be.
 ///
@@ -230,6 +255,46 @@ public:
         return within(ask_deadline()).template ask_all<T>(name, std::forward<Fields>(fields)...);
     }
 
+    // --- Global processes, and the leader ------------------------------------------------------
+
+    /// Stages `make(self, args…)`: the cluster elects one of the nodes that stand for `name`, and
+    /// there it runs as a process, under a lease and a fence larger than all before it
+    /// (`self::ownership`). When it ends, by itself or with its node, or its node is stranded,
+    /// another candidate is elected; the same again, after a pause, where there is no other. It is
+    /// asked to end when it is to move (`receive` answers `closed`) and killed 5 s later where it
+    /// waits next. A second call for the same name replaces the body: a process that runs is asked
+    /// to end, and the name is elected anew. Before `start` or after.
+    template <class Make, class... Args>
+    global candidate(std::string name, Make&& make, Args&&... args) {
+        return candidate(candidacy{.name = std::move(name)},
+                         std::forward<Make>(make),
+                         std::forward<Args>(args)...);
+    }
+    template <class Make, class... Args>
+    global candidate(candidacy how, Make&& make, Args&&... args) {
+        return stand(std::move(how),
+                     detail::maker_of(std::forward<Make>(make), std::forward<Args>(args)...));
+    }
+    /// The address of the global process of that name. Answered at once where a plan names it,
+    /// which this node keeps current; else it waits, within `config::ask_deadline`. Errors:
+    /// not_found (nobody stands for it), unavailable (not started, or no plan has been read yet),
+    /// stranded, invalid_argument (a name has 1 to 200 bytes), closed.
+    [[nodiscard]] pending<global> find_global(std::string_view name) {
+        return detail::find_global(*processes(), name);
+    }
+    /// Ties `make(self, args…)` to the leadership of the cluster: it runs while this node leads,
+    /// under the epoch as its fence, and is started again after a pause where it ends by itself. It
+    /// is ended, as a global process is, before anybody else leads. A second call replaces the
+    /// body.
+    template <class Make, class... Args>
+    global lead(Make&& make, Args&&... args) {
+        return stand_to_lead(
+            detail::maker_of(std::forward<Make>(make), std::forward<Args>(args)...));
+    }
+    /// The address of the leader's process, here as elsewhere. Where the leader has not called
+    /// `lead`, messages wait as for any global that is between members.
+    [[nodiscard]] global leader();
+
     /// Runs `job` on a thread that may block, and yields what it returns.
     template <class F>
     auto blocking(F&& job) -> pending<std::invoke_result_t<std::decay_t<F>&>> {
@@ -264,6 +329,8 @@ private:
     }
     std::shared_ptr<detail::resource_core> serve_core(std::string name, detail::served how);
     std::shared_ptr<detail::resource_core> use_core(std::string name);
+    global stand(candidacy how, detail::body_maker make);
+    global stand_to_lead(detail::body_maker make);
     void run_blocking(std::move_only_function<void()> job);
     [[nodiscard]] const std::shared_ptr<detail::router>& processes();
     [[nodiscard]] std::chrono::nanoseconds ask_deadline() const;

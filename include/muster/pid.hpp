@@ -120,10 +120,12 @@ struct exit_signal {
 };
 
 /// Messages that were accepted and then lost, because the process ended before it took them. One
-/// notice for each destination until it is taken. An empty `to` stands for further destinations.
+/// notice for each destination until it is taken. An empty `to` stands for further destinations, or
+/// for the global that is named.
 struct undelivered {
     pid to;
     std::uint64_t count = 0;
+    std::string global{};  ///< The name of a `global` that was sent to, and for which nobody came.
 };
 
 }  // namespace muster

@@ -8,7 +8,9 @@
 #include "muster/detail/parcel.hpp"
 #include "muster/detail/received.hpp"
 #include "muster/error.hpp"
+#include "muster/global.hpp"
 #include "muster/instances.hpp"
+#include "muster/ownership.hpp"
 #include "muster/pending.hpp"
 #include "muster/pid.hpp"
 
@@ -85,6 +87,7 @@ public:
     [[nodiscard]] virtual const pid& own() const noexcept = 0;
     [[nodiscard]] virtual const std::shared_ptr<router>& home() const noexcept = 0;
     [[nodiscard]] virtual const home_member& member() const noexcept = 0;
+    [[nodiscard]] virtual muster::ownership ownership() const { return {}; }
     [[nodiscard]] virtual pid sender_of(const parcel& one) const = 0;
 
     /// Begins to wait for a message of one of `types`; whether there is an outcome already.
@@ -166,6 +169,15 @@ public:
                       "ask<T>(to, std::move(name)), or pass its fields: ask<T>(to, a, b)");
         return detail::ask<T>(*by_, from_, to, limit_, std::forward<Fields>(fields)...);
     }
+    /// The same of the process that a global stands for; see `global::ask`.
+    template <class T, class... Fields>
+    [[nodiscard]] pending<typename T::reply> ask(const global& to, Fields&&... fields) const {
+        static_assert((detail::awaitable_argument<Fields> && ...),
+                      "GCC 12 destroys such a temporary twice: name it first, then "
+                      "ask<T>(to, std::move(name)), or pass its fields: ask<T>(to, a, b)");
+        return detail::ask_global<T>(
+            *by_, from_, to.core(), limit_, std::forward<Fields>(fields)...);
+    }
     /// Asks every process of that name; what each has said by the deadline, in their order. One
     /// that does not answer has its error there, and keeps nobody else's answer back.
     /// Errors: as `self::find`, timed_out (the name was not found by the deadline).
@@ -198,6 +210,10 @@ public:
     [[nodiscard]] const muster::pid& pid() const noexcept { return room_->own(); }
     /// The member it runs on.
     [[nodiscard]] const home_member& member() const noexcept { return room_->member(); }
+    /// The right under which a global process runs, or the process of the leader: `fence()` goes
+    /// with what others can see of it, `valid()` says whether it still holds. Of any other process
+    /// it is never valid.
+    [[nodiscard]] muster::ownership ownership() const { return room_->ownership(); }
 
     /// The next message of one of these types, which may have come long ago; others stay where they
     /// are. Ends with `closed` when the node stops, with `timed_out` after `limit`.
@@ -224,7 +240,20 @@ public:
         one->from = here();
         return room_->home()->deliver(to, std::move(one));
     }
-    /// Sends after a while, also if this process has ended by then.
+    /// Sends to the process that a global stands for, or lets it wait there until one is elected.
+    /// What is lost later comes back as `undelivered`, with the global's name.
+    /// Errors: as `global::send`.
+    template <class T>
+    result<void> send(const global& to, T message) const {
+        if (!to.core()) {
+            return std::unexpected{detail::no_global()};
+        }
+        auto one = std::make_unique<detail::parcel_of<T>>(std::move(message));
+        one->from = here();
+        return room_->home()->deliver_to(*to.core(), std::move(one));
+    }
+    /// Sends after a while, also if this process has ended by then; a global process sends nothing
+    /// after its end.
     template <class T>
     timer_ref send_after(std::chrono::nanoseconds after, muster::pid to, T message) const {
         auto one = std::make_unique<detail::parcel_of<T>>(std::move(message));
@@ -245,6 +274,14 @@ public:
     template <class T, class... Fields>
     [[nodiscard]] pending<typename T::reply> ask(const muster::pid& to, Fields&&... fields) const {
         return within(default_ask_limit).ask<T>(to, std::forward<Fields>(fields)...);
+    }
+    template <class T, class... Fields>
+    [[nodiscard]] pending<typename T::reply> ask(const global& to, Fields&&... fields) const {
+        return within(default_ask_limit).ask<T>(to, std::forward<Fields>(fields)...);
+    }
+    /// The address of a global process; see `node::find_global`.
+    [[nodiscard]] pending<global> find_global(std::string_view name) const {
+        return detail::find_global(*room_->home(), name);
     }
     /// All processes of that name. Waits only the first time a name is asked for here; then it is
     /// kept current, and answered at once, also while ZooKeeper is away (`instances::age`).

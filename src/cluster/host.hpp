@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace muster::zookeeper {
@@ -56,6 +57,10 @@ public:
     }
 };
 
+/// What rights on which a leadership stands name as their resource.
+inline constexpr std::string_view leader_resource = "muster.leader";
+inline constexpr std::string_view leader_partition = "leader";
+
 /// Hears what happens to the member. Threads: control loop; it must not hold it up.
 class member_host {
 public:
@@ -70,6 +75,16 @@ public:
     virtual void plan_changed(std::shared_ptr<const plan_snapshot> now) = 0;
     /// Strictly paired; `epoch` is a fence (incarnation * 2^56 + czxid).
     virtual void leadership(bool gained, leader_epoch epoch) = 0;
+    /// The right on which a leadership stands, told after it was gained; null before it ends, and
+    /// when the member begins to leave. Nobody else leads, other than by a lost lease, before no
+    /// effect under that right is under way.
+    virtual void leads_by(std::shared_ptr<right> mine) { static_cast<void>(mine); }
+    /// Asked after the lease end of such a right that is still in use: whether code of the user's
+    /// runs under it at this moment.
+    [[nodiscard]] virtual bool still_leads(const right& mine) const {
+        static_cast<void>(mine);
+        return true;
+    }
     /// Called once per incarnation, with its first responsibilities; Online follows `done`.
     virtual void initialize(std::vector<right::identity> first, callback<result<void>> done) = 0;
     /// The member cannot go on by itself; it stays stranded until stopped.

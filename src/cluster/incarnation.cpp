@@ -7,6 +7,10 @@
 
 namespace muster::cluster {
 
+namespace {
+constexpr duration stuck_again = 10ms;  ///< how often what waits to be ended is looked at
+}  // namespace
+
 incarnation::incarnation(std::shared_ptr<runtime::loop> loop,
                          zookeeper::client& zk,
                          const paths& where,
@@ -32,7 +36,8 @@ incarnation::incarnation(std::shared_ptr<runtime::loop> loop,
                      memory_.host->view_changed(std::move(now));
                  }},
       init_timer_{loop->make_timer()},
-      entropy_timer_{loop->make_timer()} {}
+      entropy_timer_{loop->make_timer()},
+      lead_timer_{loop->make_timer()} {}
 
 incarnation::~incarnation() = default;
 
@@ -250,6 +255,7 @@ void incarnation::lead() {
         std::move(settings),
         leader_agent::hooks{.deposed = again, .step_down = again, .offload = memory_.offload});
     memory_.host->leadership(true, leader_epoch{token_of(at_.incarnation, epoch_).value()});
+    begin_lead_right();
 }
 
 /// Gives the leadership up and queues again, behind everybody; not from inside the leader's call.
@@ -265,7 +271,64 @@ void incarnation::stop_leading() {
     if (leader_) {
         leader_.reset();
         at_.log(log_level::info, "leader.lost", "no longer leads");
+        end_lead_right();
         memory_.host->leadership(false, leader_epoch{token_of(at_.incarnation, epoch_).value()});
+    }
+}
+
+/// What the application does as the leader stands on this right, until it leaves.
+void incarnation::begin_lead_right() {
+    if (memory_.leaving) {
+        return;
+    }
+    lead_right_ =
+        std::make_shared<right>(right::identity{.resource = std::string{leader_resource},
+                                                .partition = std::string{leader_partition},
+                                                .slot = 0,
+                                                .fence = token_of(at_.incarnation, epoch_),
+                                                .member = at_.self},
+                                cell_);
+    memory_.host->leads_by(lead_right_);
+}
+
+void incarnation::end_lead_right() {
+    if (!lead_right_) {
+        return;
+    }
+    const auto ended = std::exchange(lead_right_, nullptr);
+    ended->close();
+    memory_.host->leads_by(nullptr);
+    if (ended->in_use()) {
+        ended_leads_.push_back(ended);
+        ended->when_idle([loop = at_.owner, told = life_.wrap([this] {
+            lead_right_ended();
+        })]() mutable { loop->post([told = std::move(told)]() mutable { told(); }); });
+    }
+}
+
+bool incarnation::lead_in_use() const {
+    return std::ranges::any_of(ended_leads_, [](const auto& one) { return one->in_use(); });
+}
+
+void incarnation::lead_right_ended() {
+    std::erase_if(ended_leads_, [](const auto& one) { return !one->in_use(); });
+    if (!retired_ && lease_.may_act()) {
+        lease_began();  // Whatever waited for it: a new place in the succession, or the end.
+    } else if (retired_ && !holds_anything()) {
+        told_.emptied();
+    }
+}
+
+void incarnation::look_for_stuck_lead() {
+    for (const auto& one : ended_leads_) {
+        if (one->in_use() && memory_.host->still_leads(*one)) {
+            memory_.host->stuck(one->what());
+            return;
+        }
+    }
+    if (lead_in_use()) {
+        lead_timer_->set(at_.loop.now() + stuck_again,
+                         life_.wrap([this] { look_for_stuck_lead(); }));
     }
 }
 
@@ -275,7 +338,7 @@ void incarnation::lease_began() {
     if (retired_) {
         return;
     }
-    if (requeue_wanted_ && joined_) {
+    if (requeue_wanted_ && joined_ && !lead_in_use()) {
         // The epoch under which it led has ended; it queues again for a larger one.
         requeue_wanted_ = false;
         succession_.reset();
@@ -294,6 +357,10 @@ void incarnation::lease_lapsed() {
     const instant end = lease_.evidence().end().value_or(at_.loop.now());
     for (auto& [name, holder] : holders_) {
         holder.lease_lapsed(end);
+    }
+    if (lead_in_use()) {
+        lead_timer_->set(std::max(end, at_.loop.now() + at_.settings.lease.margin),
+                         life_.wrap([this] { look_for_stuck_lead(); }));
     }
     if (state_ != lifecycle::left) {
         step(lifecycle::stranded);

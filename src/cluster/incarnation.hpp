@@ -23,6 +23,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace muster::cluster {
 
@@ -116,6 +117,11 @@ private:
     [[nodiscard]] std::map<std::string, planner> planners() const;
     void requeue();
     void stop_leading();
+    void begin_lead_right();
+    void end_lead_right();
+    void lead_right_ended();
+    void look_for_stuck_lead();
+    [[nodiscard]] bool lead_in_use() const;
     void lease_began();
     void lease_lapsed();
     void view_seen(const view_record& now);
@@ -149,6 +155,8 @@ private:
     std::map<std::string, specification> compared_;  ///< as what a resource was looked at last
     std::set<std::string> refused_;                  ///< resources described otherwise by others
     std::unique_ptr<leader_agent> leader_;
+    std::shared_ptr<right> lead_right_;
+    std::vector<std::shared_ptr<right>> ended_leads_;  ///< closed, with effects under way
     std::string succession_child_;
     std::int64_t epoch_ = 0;
     std::optional<view_record> view_;
@@ -159,7 +167,7 @@ private:
     bool init_done_ = false;
     bool may_wait_for_plans_ = true;
     bool retired_ = false;
-    std::unique_ptr<runtime::timer> init_timer_, entropy_timer_;
+    std::unique_ptr<runtime::timer> init_timer_, entropy_timer_, lead_timer_;
     life_guard life_;
 };
 

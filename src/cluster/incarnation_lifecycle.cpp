@@ -177,6 +177,7 @@ void incarnation::handler_failed(const right::identity& what) {
 }
 
 void incarnation::drain() {
+    end_lead_right();
     if (state_ == lifecycle::initializing || state_ == lifecycle::online ||
         state_ == lifecycle::suspect || state_ == lifecycle::draining) {
         step(lifecycle::draining);
@@ -252,8 +253,9 @@ bool incarnation::say_left() {
 }
 
 bool incarnation::holds_anything() const {
-    return std::ranges::any_of(holders_,
-                               [](const auto& one) { return one.second.holds_anything(); });
+    return lead_in_use() || std::ranges::any_of(holders_, [](const auto& one) {
+               return one.second.holds_anything();
+           });
 }
 
 /// A watch event that got lost is made good within a minute.

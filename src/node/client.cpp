@@ -38,9 +38,14 @@ std::shared_ptr<detail::resource_core> client::use_core(std::string name) {
     return core_->use(std::move(name));
 }
 
+global client::global_of(std::string name) {
+    core_->start();
+    return core_->global_of(name);
+}
+
 const std::shared_ptr<detail::router>& client::processes() {
     core_->start();
-    return core_->way();
+    return core_->held_way();
 }
 
 std::chrono::nanoseconds client::ask_deadline() const {

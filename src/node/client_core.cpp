@@ -2,6 +2,7 @@
 
 #include "cluster/paths.hpp"
 #include "node/envelope.hpp"
+#include "node/global_wire.hpp"
 #include "node/settings.hpp"
 
 #include <algorithm>
@@ -71,6 +72,20 @@ void client_core::start_loops() {
         return waits->deliver(to, std::move(one));
     });
     way_ = processes_->way();
+    make_globals();
+}
+
+/// The resource of globals is followed from its first use on.
+void client_core::make_globals() {
+    auto seats = std::make_shared<resource_host>(std::string{globals_resource}, shared_from_this());
+    globals_ = std::make_shared<global_book>(seats, [weak = weak_from_this(), seats] {
+        const auto self = weak.lock();
+        if (self && !self->resources_.read()->contains(seats->name())) {
+            self->resources_.change([&](resource_map& all) { all.emplace(seats->name(), seats); });
+            self->follow(seats->name());
+        }
+    });
+    processes_->find_globals_by(globals_);
 }
 
 result<void> client_core::look_at_cluster() {
@@ -162,20 +177,35 @@ void client_core::stop_observing() {
         host->shut();
     }
     resources_.replace(std::make_shared<const resource_map>());
+    globals_->shut();
+    globals_.reset();
 }
 
 // --- Resources -----------------------------------------------------------------------------------
 
 std::shared_ptr<resource_core> client_core::use(std::string name) {
-    const auto found = find_or_make(resources_, name, shared_from_this());
-    if (found.second && running_.load()) {
-        on_control([this, name = std::move(name)] {
+    const auto found = find_or_make(resources_, name, [&] {
+        return name == globals_resource ? globals_->seats()
+                                        : std::make_shared<resource_host>(name, shared_from_this());
+    });
+    if (found.second) {
+        follow(name);
+    }
+    return found.first;
+}
+
+void client_core::follow(const std::string& resource) {
+    if (running_.load()) {
+        on_control([this, resource] {
             if (observer_) {
-                observer_->follow(name);
+                observer_->follow(resource);
             }
         });
     }
-    return found.first;
+}
+
+global client_core::global_of(const std::string& name) {
+    return global{globals_->at(name)};
 }
 
 void client_core::change_list(const std::string& resource,
@@ -217,7 +247,10 @@ void client_core::plan_changed(std::shared_ptr<const cluster::plan_snapshot> now
     const auto known = resources_.read();
     if (const auto found = known->find(now->resource()); found != known->end()) {
         found->second->out_of_trouble();
-        found->second->plan_read(std::move(now));
+        found->second->plan_read(now);
+        if (now->resource() == globals_resource) {
+            globals_->plan_read();
+        }
     }
 }
 

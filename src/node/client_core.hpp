@@ -9,6 +9,7 @@
 #include "discovery/directory.hpp"
 #include "mesh/mesh.hpp"
 #include "node/far_wait.hpp"
+#include "node/global_book.hpp"
 #include "node/machine.hpp"
 #include "node/resource_host.hpp"
 #include "node/seen_members.hpp"
@@ -38,7 +39,9 @@ public:
     void shut();
 
     std::shared_ptr<resource_core> use(std::string name);
-    [[nodiscard]] const std::shared_ptr<router>& way() const { return way_; }
+    [[nodiscard]] muster::global global_of(const std::string& name);
+    /// Where all of it goes through.
+    [[nodiscard]] const std::shared_ptr<router>& held_way() const { return way_; }
     [[nodiscard]] process_host& processes() { return *processes_; }
 
     // node_services
@@ -60,6 +63,7 @@ public:
     [[nodiscard]] bool stopped() const override { return stopped_.load(); }
     [[nodiscard]] bool stranded() const override { return !connected_.load(); }
     [[nodiscard]] std::optional<error> unseen() const override { return seen_->why_not(); }
+    [[nodiscard]] std::shared_ptr<router> way() const override { return way_; }
     void heard(const mesh::peer&, const result<std::string>&) override {}
     void no_longer_stuck(const cluster::right::identity&) override {}
     void change_list(const std::string& resource,
@@ -79,6 +83,8 @@ private:
     void session_lost() override;
 
     void start_loops();
+    void make_globals();
+    void follow(const std::string& resource);
     [[nodiscard]] result<void> look_at_cluster();
     void on_control(task_fn job);
     void stop_observing();
@@ -98,6 +104,7 @@ private:
     std::shared_ptr<sighting> seen_ = std::make_shared<sighting>();
     std::shared_ptr<far_wait> waits_;
     std::shared_ptr<router> way_;
+    std::shared_ptr<global_book> globals_;
     runtime::published<resource_map> resources_{std::make_shared<const resource_map>()};
     runtime::published<view> view_{std::make_shared<const view>()};
     std::atomic<bool> running_{false};

@@ -32,7 +32,8 @@ concept can_announce = requires(T it, pid who) { it.announce("name", who); };
 template <class T>
 concept can_use = requires(T it) { it.template use<shelf>("shelves"); };
 
-static_assert(can_serve<node> && can_register<node> && can_announce<node> && can_use<node>);
+static_assert(can_serve<node> && can_lead<node> && can_stand<node>);
+static_assert(can_register<node> && can_announce<node> && can_use<node>);
 static_assert(!can_serve<client> && !can_lead<client> && !can_stand<client>);
 static_assert(!can_register<client> && !can_announce<client>);
 static_assert(can_use<client>);
@@ -212,6 +213,37 @@ TEST_F(a_client, follows_a_partition_to_its_next_owner) {
     const auto next = world.answer(shelves.within(30s).ask<owner_of>("ann"));
     ASSERT_TRUE(next) << next.error().text;
     EXPECT_NE(*next, *first);
+}
+
+TEST_F(a_client, reaches_a_global_process_wherever_it_is_elected) {
+    start_members();
+    for (const char* name : {"ann", "bob"}) {
+        static_cast<void>(world.at(name).candidate("boss", worker, &noted));
+    }
+    client& mine = make();
+    const global boss = mine.global("boss");
+    const auto first = world.answer(boss.within(20s).ask<who_are_you>());
+    ASSERT_TRUE(first) << first.error().text;
+    const auto where = world.answer(boss.where());
+    ASSERT_TRUE(where) << where.error().text;
+    EXPECT_EQ(where->member(), *first);
+    EXPECT_EQ(boss.send(note_down{"a job"}), result<void>{});
+    EXPECT_TRUE(world.until([&] { return noted == texts{"a job"}; }));
+    world.kill(*first);
+    world.in.run_for(100ms);
+    const auto next = world.answer(boss.within(60s).ask<who_are_you>(), 90s);
+    ASSERT_TRUE(next) << next.error().text;
+    EXPECT_NE(*next, *first);
+    EXPECT_EQ(world.answer(mine.find_global("boss"))->name(), "boss");
+}
+
+TEST_F(a_client, says_that_nobody_stands_for_a_name) {
+    start_members();
+    static_cast<void>(world.at("ann").candidate("boss", worker, &noted));
+    client& mine = make();
+    ASSERT_TRUE(world.answer(mine.global("boss").within(20s).ask<who_are_you>()));
+    EXPECT_EQ(code_of(mine.global("bos").ask<who_are_you>()), errc::not_found);
+    EXPECT_EQ(code_of(mine.find_global("bos")), errc::not_found);
 }
 
 TEST_F(a_client, leaves_no_trace_among_the_members) {

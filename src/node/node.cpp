@@ -71,6 +71,7 @@ node::node(config settings, application program, std::shared_ptr<detail::machine
     : state_{std::make_unique<detail::node_state>()} {
     state_->core = std::make_shared<detail::node_core>(
         std::move(settings), std::move(program), std::move(on), *this);
+    state_->core->make_globals();
     state_->core->when_failed([state = state_.get()](const error&) {
         state->failed.store(true);
         state->wake();
@@ -89,6 +90,7 @@ node::node(std::string cluster) : state_{std::make_unique<detail::node_state>()}
     config settings = loaded ? std::move(*loaded) : config{};
     state_->core = std::make_shared<detail::node_core>(
         std::move(settings), application{}, this_machine(), *this);
+    state_->core->make_globals();
     state_->settings_trouble = std::move(trouble);
     state_->core->when_failed([state = state_.get()](const error&) {
         state->failed.store(true);
@@ -205,6 +207,18 @@ pending<pid> node::spawn_there(const member& where, std::string name, std::strin
 
 void node::run_blocking(std::move_only_function<void()> job) {
     state_->core->run_blocking(std::move(job));
+}
+
+global node::stand(candidacy how, detail::body_maker make) {
+    return state_->core->stand(std::move(how), std::move(make));
+}
+
+global node::stand_to_lead(detail::body_maker make) {
+    return state_->core->stand_to_lead(std::move(make));
+}
+
+global node::leader() {
+    return state_->core->leader();
 }
 
 }  // namespace muster

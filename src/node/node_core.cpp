@@ -4,6 +4,7 @@
 #include "cluster/codec.hpp"
 #include "cluster/plan/rules.hpp"
 #include "node/envelope.hpp"
+#include "node/global_wire.hpp"
 #include "node/settings.hpp"
 
 #include <algorithm>
@@ -109,6 +110,7 @@ result<void> node_core::start_all() {
         }
     }
     control_ = platform_->make_loop("muster-control");
+    open_seats();
     worker_seen_.assign(workers_.size(), platform_->now());
     worker_asked_.assign(workers_.size(), false);
     hooks_ = std::make_shared<hook_queue>(jobs_, control_);
@@ -219,6 +221,7 @@ void node_core::shut(std::chrono::milliseconds patience) {
         stop_processes();
         processes_.reset();
         stop_loops();
+        end_globals();
         log_->finish();
         return;
     }
@@ -239,6 +242,7 @@ void node_core::shut(std::chrono::milliseconds patience) {
         if (leading_) {
             leadership(false, epoch_);
         }
+        close_seats();
         hooks_->finish([quiet] { quiet->open(); });
     });
     // No hook and no code of a partition may run after this, however long it takes.
@@ -264,6 +268,7 @@ void node_core::shut(std::chrono::milliseconds patience) {
     // Where the control loop could not do it any more; the member holds this core.
     health_timer_.reset();
     names_->detach();
+    close_seats();
     member_.reset();
     const auto all = resources_.read();
     for (const auto& [name, host] : *all) {
@@ -271,6 +276,7 @@ void node_core::shut(std::chrono::milliseconds patience) {
     }
     // They hold this core, as their answers need it; what the user still holds answers `closed`.
     resources_.replace(std::make_shared<const resource_map>());
+    end_globals();
     log_->finish();
 }
 
@@ -308,6 +314,13 @@ std::string node_core::address() const {
 
 // --- Resources -----------------------------------------------------------------------------------
 
+std::pair<std::shared_ptr<resource_host>, bool> node_core::host_for(const std::string& name) {
+    return find_or_make(resources_, name, [&] {
+        return name == globals_resource ? globals_->seats()
+                                        : std::make_shared<resource_host>(name, shared_from_this());
+    });
+}
+
 std::shared_ptr<const cell_setting> node_core::setting_of(const served& how) {
     auto setting = std::make_shared<cell_setting>();
     setting->platform = platform_;
@@ -329,7 +342,7 @@ std::shared_ptr<const cell_setting> node_core::setting_of(const served& how) {
 }
 
 std::shared_ptr<resource_core> node_core::serve(std::string name, served how) {
-    const auto host = find_or_make(resources_, name, shared_from_this()).first;
+    const auto host = host_for(name).first;
     host->serve(setting_of(how));
     const auto bad = check_resource(name, how);
     if (bad) {
@@ -344,7 +357,7 @@ std::shared_ptr<resource_core> node_core::serve(std::string name, served how) {
 }
 
 std::shared_ptr<resource_core> node_core::use(std::string name) {
-    const auto found = find_or_make(resources_, name, shared_from_this());
+    const auto found = host_for(name);
     if (found.second && running_.load()) {
         on_control([this, name, host = found.first] { join(name, host); });
     }
@@ -355,10 +368,16 @@ void node_core::join(const std::string& name, const std::shared_ptr<resource_hos
     if (!member_) {
         return;  // Taken up when it starts.
     }
+    if (name == cluster::leader_resource) {
+        return;  // No resource: who owns it the view says.
+    }
     const auto wishes = wishes_.read();
     const auto wish = wishes->find(name);
     if (wish == wishes->end()) {
-        member_->follow(name);
+        if (name == globals_resource) {
+            serve_globals();
+        }
+        member_->follow(name);  // Where it is not served.
         return;
     }
     std::optional<planner> choose;
@@ -447,6 +466,8 @@ void node_core::stepped(cluster::lifecycle from, cluster::lifecycle to) {
 void node_core::view_changed(std::shared_ptr<const cluster::view_snapshot> now) {
     view_.replace(std::make_shared<const view>(public_view(*now)));
     lives_->learn(*now, *processes_);
+    view_seen_ = now;
+    leader_seen(*now);
     for (const auto& [name, host] : *resources_.read()) {
         host->wake_waiting();  // The address of an owner may have been what they lacked.
     }
@@ -455,7 +476,10 @@ void node_core::view_changed(std::shared_ptr<const cluster::view_snapshot> now) 
 void node_core::plan_changed(std::shared_ptr<const cluster::plan_snapshot> now) {
     const auto known = resources_.read();
     if (const auto found = known->find(now->resource()); found != known->end()) {
-        found->second->plan_read(std::move(now));
+        found->second->plan_read(now);
+    }
+    if (now->resource() == globals_resource) {
+        globals_->plan_read();
     }
 }
 
@@ -522,9 +546,7 @@ void node_core::stuck(const cluster::right::identity& what) {
     const std::string text = what.resource + "/" + what.partition + " (fence " +
                              std::to_string(what.fence.value()) +
                              "): its handler has not stopped, and the lease has ended";
-    const auto wishes = wishes_.read();
-    const auto wish = wishes->find(what.resource);
-    if (wish != wishes->end() && wish->second.options.on_stuck == on_stuck::fence) {
+    if (policy_of(what) == on_stuck::fence) {
         say(severity::error, "partition.stuck", text + "; its answers are thrown away");
         stuck_.emplace(what.resource + "/" + what.partition, what.fence);
         check_workers();

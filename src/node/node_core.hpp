@@ -11,6 +11,8 @@
 #include "discovery/directory.hpp"
 #include "mesh/mesh.hpp"
 #include "node/blocking_jobs.hpp"
+#include "node/global_book.hpp"
+#include "node/global_seats.hpp"
 #include "node/hook_queue.hpp"
 #include "node/log_queue.hpp"
 #include "node/machine.hpp"
@@ -58,12 +60,19 @@ public:
     [[nodiscard]] process_host& processes() { return *processes_; }
     result<void> register_name(const std::string& name, const pid& who, publishing how);
 
+    /// Once, before anything else.
+    void make_globals();
+    global stand(candidacy how, body_maker make);
+    global stand_to_lead(body_maker make);
+    [[nodiscard]] global leader();
+
     [[nodiscard]] const config& settings() const { return settings_; }
     [[nodiscard]] member_state state() const { return state_.load(); }
     [[nodiscard]] std::string address() const;
-    void say(severity level, std::string_view event, std::string_view text) const;
 
     // node_services
+    void say(severity level, std::string_view event, std::string_view text) const override;
+    [[nodiscard]] std::shared_ptr<router> way() const override { return way_; }
     [[nodiscard]] const std::shared_ptr<runtime::platform>& platform() const override {
         return platform_;
     }
@@ -99,6 +108,10 @@ private:
     void view_changed(std::shared_ptr<const cluster::view_snapshot> now) override;
     void plan_changed(std::shared_ptr<const cluster::plan_snapshot> now) override;
     void leadership(bool gained, leader_epoch epoch) override;
+    void leads_by(std::shared_ptr<cluster::right> mine) override;
+    [[nodiscard]] bool still_leads(const cluster::right& mine) const override {
+        return leader_seats_->still_runs(mine);
+    }
     void initialize(std::vector<cluster::right::identity> first,
                     callback<result<void>> done) override;
     void failed(const error& why) override;
@@ -116,11 +129,22 @@ private:
     result<void> start_mesh(const cluster::member_settings& wanted);
     void make_workers();
     void make_directory(const member_id& life);
+    void open_seats();
+    void close_seats();
+    void end_globals();
+    void take_up(const std::shared_ptr<resource_host>& host);
+    void serve_globals();
+    void leader_seen(const cluster::view_snapshot& now);
+    void lead_process_ended(const std::shared_ptr<cluster::right>& mine);
+    void begin_lead_process(const std::shared_ptr<cluster::right>& mine);
+    [[nodiscard]] on_stuck policy_of(const cluster::right::identity& what) const;
     void stop_loops();
     void stop_processes();
     void write_log(const log_line& line) const;
     void await_handlers();
     void leave_by(instant deadline, callback<result<void>> done);
+    /// And whether it is new.
+    std::pair<std::shared_ptr<resource_host>, bool> host_for(const std::string& name);
     std::shared_ptr<const cell_setting> setting_of(const served& how);
     void join(const std::string& name, const std::shared_ptr<resource_host>& host);
     void asked(mesh::incoming what);
@@ -140,6 +164,11 @@ private:
     std::vector<std::shared_ptr<runtime::loop>> workers_;
     std::shared_ptr<discovery::directory> names_;
     std::unique_ptr<process_host> processes_;
+    std::shared_ptr<router> way_;
+    std::shared_ptr<global_book> globals_;
+    std::shared_ptr<global_book> leaders_;
+    std::shared_ptr<global_seats> global_seats_ = std::make_shared<global_seats>();
+    std::shared_ptr<global_seats> leader_seats_ = std::make_shared<global_seats>();
     std::unique_ptr<mesh::mesh> mesh_;
     std::unique_ptr<cluster::member> member_;  ///< control loop only
     runtime::published<resource_map> resources_;
@@ -160,6 +189,12 @@ private:
     // On the control loop:
     bool leading_ = false;
     leader_epoch epoch_;
+    std::shared_ptr<cluster::right> leads_by_;
+    std::unique_ptr<runtime::timer> lead_again_;
+    instant lead_began_{};
+    duration lead_pause_{};
+    bool serves_globals_ = false;
+    std::shared_ptr<const cluster::view_snapshot> view_seen_;
     std::vector<callback<result<void>>> leave_waiters_;
     std::optional<result<void>> left_;
     bool leaving_ = false;

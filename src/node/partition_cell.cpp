@@ -2,6 +2,7 @@
 
 #include "base/check.hpp"
 #include "base/strand_scope.hpp"
+#include "node/held_right.hpp"
 
 #include <exception>
 #include <utility>
@@ -11,29 +12,6 @@ namespace {
 
 constexpr duration told_again_after = 10s;
 constexpr int calls_in_a_turn = 64;  ///< before the worker may turn to others
-
-/// The right of a partition as the user's code holds it.
-class held_right final : public ownership_core {
-public:
-    held_right(std::shared_ptr<cluster::right> mine, std::shared_ptr<const cell_setting> setting)
-        : mine_{std::move(mine)},
-          setting_{std::move(setting)},
-          name_{mine_->what().resource, mine_->what().partition, mine_->what().slot} {}
-
-    [[nodiscard]] const partition_name& partition() const noexcept override { return name_; }
-    [[nodiscard]] fence_token fence() const noexcept override { return mine_->what().fence; }
-    [[nodiscard]] bool valid() const noexcept override {
-        return mine_->valid(setting_->platform->now());
-    }
-    [[nodiscard]] bool enter() noexcept override { return mine_->enter(setting_->platform->now()); }
-    void leave() noexcept override { mine_->leave(); }
-    [[nodiscard]] muster::node& home() const override { return setting_->home(); }
-
-private:
-    std::shared_ptr<cluster::right> mine_;
-    std::shared_ptr<const cell_setting> setting_;
-    partition_name name_;
-};
 
 ask_answer failure(errc code, std::string text) {
     return {.how = ask_end::failed,
@@ -149,8 +127,8 @@ void partition_cell::make_next() {
                 got = fail(errc::fenced, self->title_ + ": the right ended before it could begin");
             } else {
                 try {
-                    got = self->setting_->make(
-                        ownership{std::make_shared<held_right>(std::move(mine), self->setting_)});
+                    got = self->setting_->make(ownership{std::make_shared<held_right>(
+                        std::move(mine), self->setting_->platform, self->setting_->home)});
                 } catch (...) {
                     got = std::unexpected(escaped(std::current_exception()));
                 }

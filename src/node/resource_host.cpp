@@ -279,6 +279,10 @@ void resource_host::shut() {
 }
 
 void resource_host::incoming(std::string_view partition, partition_call one) {
+    if (const auto taker = taker_.read()) {
+        (*taker)->call(partition, std::move(one));
+        return;
+    }
     const auto known = cells_.read();
     const auto found = known->find(partition);
     const auto setting = setting_.read();
@@ -294,7 +298,7 @@ void resource_host::incoming(std::string_view partition, partition_call one) {
 std::pair<std::shared_ptr<resource_host>, bool> find_or_make(
     runtime::published<resource_map>& all,
     const std::string& name,
-    const std::shared_ptr<node_services>& services) {
+    const std::function<std::shared_ptr<resource_host>()>& make) {
     const auto known = all.read();
     if (const auto there = known->find(name); there != known->end()) {
         return {there->second, false};
@@ -304,7 +308,7 @@ std::pair<std::shared_ptr<resource_host>, bool> find_or_make(
         auto& slot = now[name];
         found.second = !slot;
         if (!slot) {
-            slot = std::make_shared<resource_host>(name, services);
+            slot = make();
         }
         found.first = slot;
     });

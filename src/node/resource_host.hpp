@@ -48,6 +48,20 @@ public:
                              bool add,
                              instant deadline,
                              callback<result<void>> done) = 0;
+    /// How globals send to processes; null: not at all, any more.
+    [[nodiscard]] virtual std::shared_ptr<router> way() const { return nullptr; }
+    virtual void say(severity level, std::string_view event, std::string_view text) const {
+        static_cast<void>(level);
+        static_cast<void>(event);
+        static_cast<void>(text);
+    }
+};
+
+/// Takes the questions to a resource whose partitions are no cells. Threads: any.
+class call_taker {
+public:
+    virtual ~call_taker() = default;
+    virtual void call(std::string_view partition, partition_call one) = 0;
 };
 
 /// Threads:  any; `acquire`, `release`, `revoke` and `plan_read` on the control loop.
@@ -97,6 +111,10 @@ public:
     void out_of_trouble() { trouble_.replace(nullptr); }
     /// Ends what is left. Only once the workers have stopped.
     void shut();
+    /// From here on `who` is asked what comes for partitions here.
+    void answered_by(std::shared_ptr<call_taker> who) {
+        taker_.replace(std::make_shared<const std::shared_ptr<call_taker>>(std::move(who)));
+    }
     /// A question that came for this resource; answered `not_owner` where nothing is owned.
     void incoming(std::string_view partition, partition_call one);
 
@@ -118,6 +136,7 @@ private:
     runtime::published<cluster::plan_snapshot> plan_;
     runtime::published<cell_map> cells_;
     runtime::published<error> trouble_;
+    runtime::published<std::shared_ptr<call_taker>> taker_;
     std::array<waiting_room, most_workers> rooms_;
     std::atomic<std::size_t> next_worker_{0};
 };
@@ -129,6 +148,6 @@ using resource_map = std::map<std::string, std::shared_ptr<resource_host>, std::
 [[nodiscard]] std::pair<std::shared_ptr<resource_host>, bool> find_or_make(
     runtime::published<resource_map>& all,
     const std::string& name,
-    const std::shared_ptr<node_services>& services);
+    const std::function<std::shared_ptr<resource_host>()>& make);
 
 }  // namespace muster::detail

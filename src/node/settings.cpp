@@ -1,5 +1,8 @@
 #include "node/settings.hpp"
 
+#include "cluster/host.hpp"
+#include "node/global_wire.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -119,8 +122,11 @@ cluster::specification specification_of(const served& how) {
 
 std::optional<error> check_resource(const std::string& name, const served& how) {
     const std::string what = "resource '" + name + "': ";
-    if (name.empty() || name.size() > 200 || name == "member") {
-        return bad(what + "a name has 1 to 200 bytes and is not 'member'");
+    if (name.empty() || name.size() > 200 || name == "member" || name == globals_resource ||
+        name == cluster::leader_resource) {
+        return bad(what +
+                   "a name has 1 to 200 bytes and is none of 'member', 'globals' and "
+                   "'muster.leader'");
     }
     if (how.what == served::kind::hash &&
         (how.partitions == 0 || how.partitions > most_partitions)) {

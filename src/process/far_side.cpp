@@ -16,6 +16,11 @@ constexpr duration watch_patience = 5s;  ///< of a connection that has been lost
 constexpr duration watch_again = 250ms;  ///< and how often it is tried until then
 constexpr duration writable_look = 1ms;
 
+/// Whether such an end of an ask means that the process did not see it.
+bool was_not_seen(errc code) {
+    return code == errc::gone || code == errc::unavailable || code == errc::closed;
+}
+
 /// Room for the next message of this thread: made once, not for each message.
 std::string& scratch() {
     thread_local std::string room;
@@ -70,16 +75,20 @@ void far_side::on_home(task_fn job) {
 // --- Messages ------------------------------------------------------------------------------------
 
 result<void> far_side::deliver(const pid& to, detail::parcel_ptr one) {
-    const auto refuse = [&](error why) -> result<void> {
+    auto how = offer(to, one, nullptr);
+    if (!how) {
         if (const auto ticket = std::exchange(one->ticket, nullptr)) {
-            ticket->refuse(why);
+            ticket->refuse(how.error());
         }
-        return std::unexpected{std::move(why)};
-    };
+    }
+    return how;
+}
+
+result<void> far_side::offer(const pid& to, detail::parcel_ptr& one, detail::unsent_fn back) {
     const auto peer = find(to.life());
     mesh::mesh* const net = net_.load(std::memory_order_acquire);
     if (!peer || net == nullptr) {
-        return refuse(no_way(to));
+        return std::unexpected{no_way(to)};
     }
     // A sender of a third life keeps its duty here; only what it is called travels on as this
     // node's.
@@ -91,7 +100,7 @@ result<void> far_side::deliver(const pid& to, detail::parcel_ptr one) {
                             .life = to.life(),
                             .type = one->type->name};
     if (line.type.size() > std::numeric_limits<std::uint16_t>::max()) {
-        return refuse({errc::invalid_argument, "the name of this type is too long to travel"});
+        return fail(errc::invalid_argument, "the name of this type is too long to travel");
     }
     std::string& bytes = scratch();
     if (!one->ticket) {
@@ -102,15 +111,23 @@ result<void> far_side::deliver(const pid& to, detail::parcel_ptr one) {
     bytes.push_back(ask_mark);
     line.append_to(bytes);
     one->type->encode(bytes, *one);
-    auto ticket = std::exchange(one->ticket, nullptr);
-    ticket->hand_over();
-    const instant deadline{ticket->due()};
-    net->request(*peer, bytes, deadline, [ticket = std::move(ticket), to](result<std::string> got) {
-        if (!got) {
-            got.error().text = to.text() + ": " + got.error().text;
-        }
-        ticket->answer_bytes(std::move(got));
-    });
+    one->ticket->hand_over();
+    const instant deadline{one->ticket->due()};
+    net->request(
+        *peer,
+        bytes,
+        deadline,
+        [one = std::move(one), back = std::move(back), to](result<std::string> got) mutable {
+            if (!got) {
+                got.error().text = to.text() + ": " + got.error().text;
+                if (back && was_not_seen(got.error().code)) {
+                    back(std::move(one), got.error());
+                    return;
+                }
+            }
+            const auto ticket = std::exchange(one->ticket, nullptr);
+            ticket->answer_bytes(std::move(got));
+        });
     return {};
 }
 

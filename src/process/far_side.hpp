@@ -51,6 +51,10 @@ public:
     // --- From here -----------------------------------------------------------------------------
 
     [[nodiscard]] result<void> deliver(const pid& to, detail::parcel_ptr one);
+    /// As `router::offer`; without `back` an ask answers whatever becomes of it.
+    [[nodiscard]] result<void> offer(const pid& to,
+                                     detail::parcel_ptr& one,
+                                     detail::unsent_fn back);
     void monitor(std::uint64_t which, const pid& who, told_fn told);
     void demonitor(std::uint64_t which, const pid& who);
     void link(const pid& own, const pid& who);

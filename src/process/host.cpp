@@ -116,9 +116,26 @@ process_host::send_far process_host::way_afar() const {
 std::function<void(const detail::local_ref&, const pid&)> process_host::tells_lost() const {
     return [weak = std::weak_ptr{core_}](const detail::local_ref& from, const pid& to) {
         if (const auto core = weak.lock()) {
-            core->count_lost(from, to, 1);
+            core->count_lost(from, undelivered{.to = to, .count = 1, .global = {}});
         }
     };
+}
+
+void process_host::find_globals_by(std::weak_ptr<detail::global_service> how) {
+    core_->find_globals_by(std::move(how));
+}
+
+pid process_host::spawn_under(std::move_only_function<process(self)> body,
+                              std::shared_ptr<process_right> under) {
+    return core_->spawn_under(std::move(body), std::move(under));
+}
+
+void process_host::ask_to_end(const pid& who) {
+    core_->signal_to(who, [](process_core* alive) {
+        if (alive != nullptr) {
+            alive->on_stop();
+        }
+    });
 }
 
 void process_host::watch(const pid& who,

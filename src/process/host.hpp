@@ -10,6 +10,7 @@
 #include "base/instant.hpp"
 #include "mesh/mesh.hpp"
 #include "process/limits.hpp"
+#include "process/process_right.hpp"
 #include "runtime/loop.hpp"
 
 #include <cstddef>
@@ -48,6 +49,9 @@ public:
         return router()->spawn(
             detail::process_body(std::forward<Make>(make), std::forward<Args>(args)...));
     }
+    /// The same for a process that acts under a right, and ends with it.
+    pid spawn_under(std::move_only_function<process(self)> body,
+                    std::shared_ptr<process_right> under);
     /// Errors: as `self::send`. What is lost later is counted in `lost`.
     template <class T>
     result<void> send(const pid& to, T message) {
@@ -74,12 +78,16 @@ public:
 
     /// From here on processes find others by name through `how`. Before any is started.
     void look_up_by(std::shared_ptr<detail::name_service> how);
+    /// The same for globals. Holds it weakly.
+    void find_globals_by(std::weak_ptr<detail::global_service> how);
 
     /// Calls `told` once, with why `who` ended; on the worker of `who`, or on this thread if it is
     /// known to have ended.
     void watch(const pid& who, std::move_only_function<void(const pid&, const exit_reason&)> told);
     void exit(const pid& who, std::string text);
     void kill(const pid& who);
+    /// To a process of this node as if the node stopped: each `receive` answers `closed`.
+    void ask_to_end(const pid& who);
 
     /// Ends all: each `receive` answers `closed`; what has not ended after `grace` is killed. Then
     /// `stopped` is called, on a worker.

@@ -52,29 +52,46 @@ result<void> host_core::deliver(const pid& to, detail::parcel_ptr one) {
     return deliver_here({to.index(), to.generation()}, std::move(one));
 }
 
+result<void> host_core::deliver_to(detail::global_core& to, detail::parcel_ptr one) {
+    return to.deliver(std::move(one));
+}
+
+result<void> host_core::offer(const pid& to, detail::parcel_ptr& one, detail::unsent_fn back) {
+    return is_far(to) ? far_.offer(to, one, std::move(back))
+                      : offer_here({to.index(), to.generation()}, one);
+}
+
+void host_core::lose(const detail::parcel& one, const std::string& global) {
+    count_lost(one.from, undelivered{.to = {}, .count = 1, .global = global});
+}
+
 result<void> host_core::deliver_here(const detail::local_ref& to, detail::parcel_ptr one) {
-    const auto refuse = [&](errc code, std::string text) -> result<void> {
-        error why{code, std::move(text)};
-        if (const auto ticket = std::exchange(one->ticket, nullptr)) {
-            ticket->refuse(why);
+    auto how = offer_here(to, one);
+    if (how) {
+        return how;
+    }
+    if (const auto ticket = std::exchange(one->ticket, nullptr)) {
+        ticket->refuse(how.error());
+    }
+    if (one->type == &far_type) {
+        auto& far = static_cast<far_parcel&>(*one);
+        if (auto answer = std::exchange(far.answer, nullptr)) {
+            answer(std::unexpected{how.error()});
         }
-        if (one->type == &far_type) {
-            auto& far = static_cast<far_parcel&>(*one);
-            if (auto answer = std::exchange(far.answer, nullptr)) {
-                answer(std::unexpected{why});
-            }
-        }
-        return std::unexpected{std::move(why)};
-    };
+    }
+    return how;
+}
+
+result<void> host_core::offer_here(const detail::local_ref& to, detail::parcel_ptr& one) {
     slot* const place = find(to.index);
     if (place == nullptr || !place->houses(to.generation)) {
-        return refuse(errc::gone, pid_of(to).text() + " has ended");
+        return fail(errc::gone, pid_of(to).text() + " has ended");
     }
     std::uint64_t load = place->load.load(std::memory_order_relaxed);
     do {
         if ((load >> 32U) >= limits_.mailbox_messages ||
             (load & 0xffff'ffffU) + one->weight > limits_.mailbox_bytes) {
-            return refuse(errc::overloaded, "the mailbox of " + pid_of(to).text() + " is full");
+            return fail(errc::overloaded, "the mailbox of " + pid_of(to).text() + " is full");
         }
     } while (!place->load.compare_exchange_weak(
         load, load + one_message + one->weight, std::memory_order_relaxed));
@@ -115,6 +132,11 @@ result<pid> host_core::make(const std::string& name, std::string_view arguments)
 }
 
 pid host_core::spawn(std::move_only_function<process(self)> body) {
+    return spawn_under(std::move(body), nullptr);
+}
+
+pid host_core::spawn_under(std::move_only_function<process(self)> body,
+                           std::shared_ptr<process_right> under) {
     living.fetch_add(1, std::memory_order_acq_rel);
     const auto count = static_cast<std::uint32_t>(workers_.size());
     auto& at = *workers_[next_worker_.fetch_add(1, std::memory_order_relaxed) % count];
@@ -123,14 +145,13 @@ pid host_core::spawn(std::move_only_function<process(self)> body) {
     if (place == nullptr) {
         living.fetch_sub(1, std::memory_order_acq_rel);
         tell_if_stopped();
-        // The address of a process that has ended: whoever monitors it hears so.
-        return pid{member_.life, member_.name, 0xffff'ffffU, 1};
+        return ended_pid();
     }
     const detail::local_ref ref{place->index,
                                 slot::generation_of(place->life.load(std::memory_order_relaxed))};
     auto own = pid_of(ref);
-    auto fresh =
-        std::make_shared<process_core>(shared_from_this(), at, *place, own, std::move(body));
+    auto fresh = std::make_shared<process_core>(
+        shared_from_this(), at, *place, own, std::move(body), std::move(under));
     auto start = std::make_unique<signal>([place, fresh = std::move(fresh)](process_core*) {
         place->tenant = fresh;
         fresh->start();
@@ -159,14 +180,14 @@ void host_core::signal_to(const detail::local_ref& to, signal::action act) {
     worker_of(to.index).put(*place, std::move(one));
 }
 
-void host_core::count_lost(const detail::local_ref& sender, const pid& to, std::uint64_t count) {
+void host_core::count_lost(const detail::local_ref& sender, undelivered what) {
     if (sender.generation == 0) {
-        lost.fetch_add(count, std::memory_order_relaxed);
+        lost.fetch_add(what.count, std::memory_order_relaxed);
         return;
     }
-    signal_to(sender, [to, count](process_core* alive) {
+    signal_to(sender, [what = std::move(what)](process_core* alive) mutable {
         if (alive != nullptr) {
-            alive->on_lost(to, count);
+            alive->on_lost(std::move(what));
         }
     });
 }

@@ -9,6 +9,7 @@
 #include "process/far_side.hpp"
 #include "process/limits.hpp"
 #include "process/process_core.hpp"
+#include "process/process_right.hpp"
 #include "process/worker.hpp"
 #include "runtime/loop.hpp"
 #include "runtime/published.hpp"
@@ -35,10 +36,20 @@ public:
     void add_workers(const std::vector<std::shared_ptr<runtime::loop>>& loops);
 
     result<void> deliver(const pid& to, detail::parcel_ptr one) override;
+    result<void> deliver_to(detail::global_core& to, detail::parcel_ptr one) override;
+    result<void> offer(const pid& to, detail::parcel_ptr& one, detail::unsent_fn back) override;
+    void lose(const detail::parcel& one, const std::string& global) override;
     /// To a process of this node.
     result<void> deliver_here(const detail::local_ref& to, detail::parcel_ptr one);
     void set_sender(detail::parcel& one, const pid& from) const override;
+    /// The same, but where it is refused `one` stays with the caller, who answers for it.
+    result<void> offer_here(const detail::local_ref& to, detail::parcel_ptr& one);
     pid spawn(std::move_only_function<process(self)> body) override;
+    /// A process that acts under a right; null: under none.
+    pid spawn_under(std::move_only_function<process(self)> body,
+                    std::shared_ptr<process_right> under);
+    /// The address of a process that has ended: whoever monitors it hears so.
+    [[nodiscard]] pid ended_pid() const { return {member_.life, member_.name, 0xffff'ffffU, 1}; }
     detail::alarm arm(std::chrono::nanoseconds after,
                       std::move_only_function<void()> fire) override;
     void disarm(const detail::alarm& one) override;
@@ -48,12 +59,19 @@ public:
         afar_ = std::move(how);
     }
     void look_up_by(std::shared_ptr<detail::name_service> how) { services_ = std::move(how); }
+    [[nodiscard]] std::shared_ptr<detail::global_service> globals() const noexcept override {
+        return globals_.lock();
+    }
+    void find_globals_by(std::weak_ptr<detail::global_service> how) { globals_ = std::move(how); }
 
     /// Has `act` run where `to` lives; with null if that life is known to have ended.
     void signal_to(const pid& to, signal::action act);
     void signal_to(const detail::local_ref& to, signal::action act);
     /// Accepted, and lost since.
-    void count_lost(const detail::local_ref& sender, const pid& to, std::uint64_t count);
+    void count_lost(const detail::local_ref& sender, const pid& to, std::uint64_t count) {
+        count_lost(sender, undelivered{.to = to, .count = count});
+    }
+    void count_lost(const detail::local_ref& sender, undelivered what);
 
     /// What starts processes for other nodes, by name: with its arguments as bytes.
     using factory = std::function<result<std::move_only_function<process(self)>>(std::string_view)>;
@@ -111,6 +129,7 @@ private:
     std::function<std::string(const member_id&)> names_;
     std::function<result<void>(const pid&, detail::parcel_ptr)> afar_;  ///< instead of `far_`
     std::shared_ptr<detail::name_service> services_;
+    std::weak_ptr<detail::global_service> globals_;
     runtime::published<std::map<std::string, factory>> factories_{
         std::make_shared<const std::map<std::string, factory>>()};
     std::vector<std::unique_ptr<worker>> workers_;

@@ -35,6 +35,21 @@ void ask_ticket::refuse(error why) {
     }
 }
 
+void ask_ticket::refuse_by_holder(error why) {
+    if (may_answer()) {
+        refuse(std::move(why));
+    }
+}
+
+bool ask_ticket::may_answer() {
+    if (!holder_ || holder_->allowed()) {
+        return true;
+    }
+    refuse({errc::outcome_unknown,
+            "the process had taken the request, and may no longer answer: its right has ended"});
+    return false;
+}
+
 void ask_ticket::expire() {
     const int before = state_.exchange(done, std::memory_order_acq_rel);
     if (before == waiting) {

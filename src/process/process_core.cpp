@@ -3,6 +3,7 @@
 #include "base/strand_scope.hpp"
 #include "process/far_parcel.hpp"
 #include "process/frame_end.hpp"
+#include "process/guarded_router.hpp"
 #include "process/host_core.hpp"
 
 #include <algorithm>
@@ -38,9 +39,13 @@ process_core::process_core(std::shared_ptr<host_core> home,
                            worker& here,
                            slot& place,
                            pid own,
-                           std::move_only_function<process(self)> body)
+                           std::move_only_function<process(self)> body,
+                           std::shared_ptr<process_right> under)
     : home_{std::move(home)},
-      router_{home_},
+      under_{std::move(under)},
+      router_{under_
+                  ? std::shared_ptr<detail::router>{std::make_shared<guarded_router>(home_, under_)}
+                  : home_},
       worker_{here},
       slot_{place},
       own_{std::move(own)},
@@ -50,6 +55,10 @@ process_core::~process_core() = default;
 
 const home_member& process_core::member() const noexcept {
     return home_->member();
+}
+
+ownership process_core::ownership() const {
+    return under_ ? under_->held() : muster::ownership{};
 }
 
 pid process_core::sender_of(const parcel& one) const {
@@ -72,7 +81,11 @@ void process_core::post(std::move_only_function<void()> job) {
 
 void process_core::start() {
     stopping_ = home_->stopping.load(std::memory_order_acquire);
+    if (lost_its_right()) {
+        return;
+    }
     try {
+        const running_code marked{under_.get()};
         const detail::strand_scope scope{shared_from_this(), never};
         running_ = body_(self{*this});
     } catch (const std::exception& one) {
@@ -89,12 +102,25 @@ void process_core::start() {
     }
 }
 
+/// Ends it where its right has ended: it must not run again, whatever it waits for has come.
+bool process_core::lost_its_right() {
+    if (!under_ || under_->allowed()) {
+        return false;
+    }
+    end({ending::killed, "its right has ended"});
+    return true;
+}
+
 void process_core::resume(std::coroutine_handle<> at) {
     const auto keep = shared_from_this();
+    if (lost_its_right()) {
+        return;
+    }
     if (wait_alarm_.second != 0) {
         worker_.unset_alarm(wait_alarm_.first, std::exchange(wait_alarm_.second, 0));
     }
     {
+        const running_code marked{under_.get()};
         const detail::strand_scope scope{keep, never};
         at.resume();
     }
@@ -122,11 +148,12 @@ exit_reason process_core::reason_of_end() {
 }
 
 void process_core::run_job(std::move_only_function<void()>& job) {
-    if (ended_ || doom_) {
+    const auto keep = shared_from_this();
+    if (ended_ || doom_ || lost_its_right()) {
         return;
     }
-    const auto keep = shared_from_this();
     {
+        const running_code marked{under_.get()};
         const detail::strand_scope scope{keep, never};
         job();
     }
@@ -180,10 +207,15 @@ void process_core::arrive(parcel_ptr one) {
 parcel_ptr process_core::accept(parcel_ptr one) {
     count_taken(*one);
     if (one->type == &far_type) {
-        return static_cast<far_parcel&>(*one).open(
-            *wanted_type(*one), router_, worker_.loop().now());
+        one =
+            static_cast<far_parcel&>(*one).open(*wanted_type(*one), router_, worker_.loop().now());
+    } else if (one->ticket && !one->ticket->take()) {
+        return nullptr;
     }
-    return !one->ticket || one->ticket->take() ? std::move(one) : nullptr;
+    if (one && one->ticket && under_) {
+        one->ticket->hold_by(under_);
+    }
+    return one;
 }
 
 parcel_ptr process_core::take() {
@@ -288,17 +320,19 @@ parcel_ptr process_core::end_wait(error& why) {
     return nullptr;
 }
 
-void process_core::on_lost(const pid& to, std::uint64_t count) {
-    const auto same = std::ranges::find(lost_, to, &undelivered::to);
+void process_core::on_lost(undelivered what) {
+    const auto same = std::ranges::find_if(lost_, [&](const undelivered& one) {
+        return one.to == what.to && one.global == what.global;
+    });
     if (same != lost_.end()) {
-        same->count += count;
+        same->count += what.count;
     } else if (lost_.size() < max_lost_notices) {
-        lost_.push_back({to, count});
-    } else if (lost_.back().to.empty()) {
-        lost_.back().count += count;
+        lost_.push_back(std::move(what));
+    } else if (lost_.back().to.empty() && lost_.back().global.empty()) {
+        lost_.back().count += what.count;
     } else {
         // Bounded: the last notice speaks for all further destinations.
-        lost_.back() = {pid{}, lost_.back().count + count};
+        lost_.back() = {.to = {}, .count = lost_.back().count + what.count};
     }
     if (waiting_ && !taken_ && wants(&message_type_of<undelivered>)) {
         taken_ = take();
@@ -419,6 +453,9 @@ void process_core::unlink(const pid& who) {
 }
 
 void process_core::exit(const pid& who, std::string text) {
+    if (under_ && !under_->allowed()) {
+        return;
+    }
     if (home_->is_far(who)) {
         home_->far().exit(own_, who, {ending::exited, std::move(text)}, false);
         return;
@@ -431,6 +468,9 @@ void process_core::exit(const pid& who, std::string text) {
 }
 
 void process_core::kill(const pid& who) {
+    if (under_ && !under_->allowed()) {
+        return;
+    }
     if (home_->is_far(who)) {
         home_->far().kill(who);
         return;
@@ -450,110 +490,6 @@ void process_core::on_exit_signal(const pid& from, exit_reason why, bool by_link
         arrive(notice(exit_signal{from, std::move(why)}));
     } else if (!why.normal()) {
         end(std::move(why));
-    }
-}
-
-void process_core::run_blocking(std::move_only_function<void()> job) {
-    ++jobs_;
-    home_->jobs.fetch_add(1, std::memory_order_acq_rel);
-    home_->platform().run_blocking([me = shared_from_this(), job = std::move(job)]() mutable {
-        job();
-        job = nullptr;
-        const auto home = me->home_;
-        home->signal_to(detail::local_ref{me->own_.index(), me->own_.generation()},
-                        [](process_core* alive) {
-                            if (alive != nullptr) {
-                                alive->on_job_done();
-                            }
-                        });
-        me.reset();
-        home->job_done();
-    });
-}
-
-void process_core::on_job_done() {
-    --jobs_;
-    if (jobs_ == 0 && doom_) {
-        end(std::move(*doom_));
-    }
-}
-
-void process_core::end(exit_reason why) {
-    if (ended_) {
-        return;
-    }
-    if (jobs_ > 0) {
-        // The job may refer to the coroutine's variables.
-        if (!doom_) {
-            doom_ = std::move(why);
-        }
-        return;
-    }
-    const auto keep = shared_from_this();
-    ended_ = true;
-    slot_.life.fetch_add(1, std::memory_order_acq_rel);
-    if (wait_alarm_.second != 0) {
-        worker_.unset_alarm(wait_alarm_.first, std::exchange(wait_alarm_.second, 0));
-    }
-    waiting_ = {};
-    {
-        const detail::strand_scope scope{keep, never};
-        const frame_end marked;
-        const auto ending_frame = std::exchange(running_, process{});
-    }
-    body_ = nullptr;
-    drop_mailbox();
-    for (auto& told : std::exchange(writers_, {})) {
-        told(fail(errc::gone, own_.text() + " has ended"));
-    }
-    for (const auto& other : std::exchange(links, {})) {
-        if (home_->is_far(other)) {
-            home_->far().exit(own_, other, why, true);
-            continue;
-        }
-        home_->signal_to(other, [me = own_, why](process_core* alive) {
-            if (alive != nullptr) {
-                alive->on_exit_signal(me, why, true);
-            }
-        });
-    }
-    for (auto& [which, told] : std::exchange(watchers, {})) {
-        told(own_, why);
-    }
-    slot_.tenant.reset();
-    home_->vacate(worker_, slot_);
-}
-
-void process_core::drop_mailbox() {
-    std::map<std::uint64_t, std::pair<detail::local_ref, std::uint64_t>> lost;
-    const auto count_lost = [&](const parcel& one) {
-        if (one.weight == 0 || one.ticket) {
-            return;
-        }
-        if (one.far_from) {
-            if (one.type != &far_type || !static_cast<const far_parcel&>(one).answer) {
-                home_->far().tell_lost(*one.far_from, own_, 1);
-            }
-            return;
-        }
-        const std::uint64_t key = (std::uint64_t{one.from.generation} << 32U) | one.from.index;
-        auto& entry = lost[key];
-        entry.first = one.from;
-        ++entry.second;
-    };
-    if (const auto chosen = std::move(taken_)) {
-        count_lost(*chosen);  // Never seen; its room in the mailbox is free already.
-    }
-    while (const auto one = inbox_.take_first()) {
-        if (one->weight != 0) {
-            ++taken_count_;
-            taken_bytes_ += one->weight;
-        }
-        count_lost(*one);
-    }
-    settle_load();
-    for (const auto& [key, entry] : lost) {
-        home_->count_lost(entry.first, own_, entry.second);
     }
 }
 

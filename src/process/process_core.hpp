@@ -7,6 +7,7 @@
 
 #include "base/instant.hpp"
 #include "process/parcel_list.hpp"
+#include "process/process_right.hpp"
 #include "process/slot_table.hpp"
 #include "process/worker.hpp"
 
@@ -43,7 +44,8 @@ public:
                  worker& here,
                  slot& place,
                  pid own,
-                 std::move_only_function<process(self)> body);
+                 std::move_only_function<process(self)> body,
+                 std::shared_ptr<process_right> under = nullptr);
     ~process_core() override;
 
     void post(std::move_only_function<void()> job) override;
@@ -53,6 +55,7 @@ public:
         return router_;
     }
     [[nodiscard]] const home_member& member() const noexcept override;
+    [[nodiscard]] muster::ownership ownership() const override;
     [[nodiscard]] pid sender_of(const detail::parcel& one) const override;
 
     /// On its worker: what its last `receive` was for, as JSON.
@@ -83,12 +86,13 @@ public:
     void on_stop();
     void on_exit_signal(const pid& from, exit_reason why, bool by_link);
     void on_down(std::uint64_t which, const pid& who, exit_reason why);
-    void on_lost(const pid& to, std::uint64_t count);
+    void on_lost(undelivered what);
     void on_writer(completer<void> told);
     void unwatch(std::uint64_t which);
     void on_job_done();
     /// Ends this life. While a blocking job runs, the end waits for it.
     void end(exit_reason why);
+    [[nodiscard]] const std::shared_ptr<process_right>& under() const noexcept { return under_; }
 
     /// Told instead of a process: each gets the reason once. Runs on this loop.
     using watcher = std::move_only_function<void(const pid&, const exit_reason&)>;
@@ -107,8 +111,10 @@ private:
     void end_waiting(errc why);
     [[nodiscard]] exit_reason reason_of_end();
     void drop_mailbox();
+    [[nodiscard]] bool lost_its_right();
 
     const std::shared_ptr<host_core> home_;
+    const std::shared_ptr<process_right> under_;  ///< Null: it acts under no right.
     const std::shared_ptr<detail::router> router_;
     worker& worker_;
     slot& slot_;

@@ -4,6 +4,7 @@
 #include "process/process_core.hpp"
 
 #include <utility>
+#include <vector>
 
 namespace muster::process_detail {
 
@@ -52,6 +53,8 @@ void worker::drain(slot& one) {
         parcel* const older = std::exchange(newest->next, first);
         first = std::exchange(newest, older);
     }
+    const auto until_now = one.tenant && one.tenant->under() ? one.tenant : nullptr;
+    std::vector<parcel_ptr> unread;
     while (first != nullptr) {
         parcel_ptr next{std::exchange(first, first->next)};
         process_core* const tenant = one.tenant.get();
@@ -63,6 +66,10 @@ void worker::drain(slot& one) {
         } else {
             one.load.fetch_sub((std::uint64_t{1} << 32U) | next->weight, std::memory_order_acq_rel);
             const pid to = home_.pid_of({one.index, next->generation});
+            if (until_now && !next->far_from && until_now->own().generation() == next->generation) {
+                unread.push_back(std::move(next));  // It ended just now, in the midst of them.
+                continue;
+            }
             if (next->type == &far_type && static_cast<far_parcel&>(*next).answer) {
                 continue;  // Its end answers.
             }
@@ -72,6 +79,9 @@ void worker::drain(slot& one) {
                 home_.count_lost(next->from, to, 1);
             }
         }
+    }
+    if (!unread.empty()) {
+        until_now->under()->unread(std::move(unread));
     }
     if (const auto tenant = one.tenant) {
         tenant->go_on();

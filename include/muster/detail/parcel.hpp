@@ -31,7 +31,10 @@ class self;
 namespace detail {
 
 class ask_ticket;
+class global_core;
+class global_service;
 class name_service;
+class ownership_core;
 class parcel;
 class router;
 
@@ -115,6 +118,14 @@ struct alarm {
     std::uint64_t number = 0;  ///< 0: none
 };
 
+/// Whether a process may still speak: false for good once a right that it acts under has ended.
+/// Threads: any.
+class speech {
+public:
+    virtual ~speech() = default;
+    [[nodiscard]] virtual bool allowed() const noexcept = 0;
+};
+
 /// The duty to answer one ask. Whoever is first ends it: the answer, an error, or the deadline.
 /// Threads: any.
 class ask_ticket {
@@ -133,6 +144,12 @@ public:
     }
     /// Ends it with an error.
     void refuse(error why);
+    /// The same by whoever holds the request, who may have lost the right to speak.
+    void refuse_by_holder(error why);
+    /// From here on `who` says whether the holder of the request may answer; null: it may.
+    void hold_by(std::shared_ptr<const speech> who) noexcept { holder_ = std::move(who); }
+    /// Whether the holder may answer; where it may not, the asker hears so.
+    [[nodiscard]] bool may_answer();
     /// The deadline has come.
     void expire();
     /// Sets what ends it after `limit`. Before it is sent.
@@ -157,6 +174,7 @@ private:
     alarm alarm_;
     std::chrono::nanoseconds due_{0};
     const std::shared_ptr<router> home_;
+    std::shared_ptr<const speech> holder_;  ///< Whoever holds the request alone touches it.
 };
 
 /// The duty to answer with an `R`.
@@ -167,7 +185,7 @@ public:
 
     [[nodiscard]] pending<R> answer() const { return pending<R>{state_}; }
     void settle(result<R> value) {
-        if (claim()) {
+        if (may_answer() && claim()) {
             state_->complete(std::move(value));
         }
     }
@@ -225,6 +243,7 @@ public:
 };
 
 using parcel_ptr = std::unique_ptr<parcel>;
+using unsent_fn = std::move_only_function<void(parcel_ptr one, const error& why)>;
 
 template <class T>
 void encode_parcel(std::string& out, const parcel& one) {
@@ -245,6 +264,13 @@ public:
     /// Puts it into the mailbox of `to`; an ask that could not be put there has its answer then.
     /// Errors: gone, overloaded, unavailable, invalid_argument.
     virtual result<void> deliver(const pid& to, parcel_ptr one) = 0;
+    /// The same for a process of which the cluster has one.
+    virtual result<void> deliver_to(global_core& to, parcel_ptr one) = 0;
+    /// As `deliver`, but what was certainly not taken is not lost: where this returns an error,
+    /// `one` is still there, and `back` gets an ask of which that shows later, on any thread.
+    virtual result<void> offer(const pid& to, parcel_ptr& one, unsent_fn back) = 0;
+    /// A message to a global was accepted, and is lost now: its sender hears so, or the log.
+    virtual void lose(const parcel& one, const std::string& global) = 0;
     virtual pid spawn(std::move_only_function<process(self)> body) = 0;
     [[nodiscard]] virtual alarm arm(std::chrono::nanoseconds after,
                                     std::move_only_function<void()> fire) = 0;
@@ -253,6 +279,10 @@ public:
     virtual void set_sender(parcel& one, const pid& from) const = 0;
     /// Where names are looked up; null: nowhere.
     [[nodiscard]] virtual name_service* names() const noexcept { return nullptr; }
+    /// Where globals are; null: nowhere.
+    [[nodiscard]] virtual std::shared_ptr<global_service> globals() const noexcept {
+        return nullptr;
+    }
 };
 
 template <class T>

@@ -85,13 +85,14 @@ public:
     /// Answers with `handler_failed` and this text.
     void fail(std::string text) {
         if (const auto ticket = std::exchange(ticket_, nullptr)) {
-            ticket->refuse(error{errc::handler_failed, std::move(text)});
+            ticket->refuse_by_holder(error{errc::handler_failed, std::move(text)});
         }
     }
     /// Hands the request and the duty to answer it to another process, which sees the asker as its
     /// sender. Where that process is known to be gone, the asker hears it.
     void forward(const pid& to) {
-        if (const auto ticket = std::exchange(ticket_, nullptr)) {
+        if (const auto ticket = std::exchange(ticket_, nullptr); ticket && ticket->may_answer()) {
+            ticket->hold_by(nullptr);
             auto one = std::make_unique<detail::parcel_of<T>>(std::move(body));
             ticket->home()->set_sender(*one, from);
             one->ticket = ticket;

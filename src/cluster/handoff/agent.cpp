@@ -108,7 +108,7 @@ void holder_agent::handler_failed(const right::identity& what) {
     if (found != rights_.end() && !found->second.starting) {
         const acquire_ended ended{found->second.key, found->second.fence, false};
         forget_failure_later(ended.key, ended.fence);
-        feed(ended);
+        feed_soon(ended);  // Behind the news that it had begun, which may not be taken yet.
     }
 }
 
