@@ -32,6 +32,10 @@ private:
     const std::shared_ptr<const sighting> seen_;
 };
 
+error ended() {
+    return {errc::closed, "this client has ended; nothing was sent"};
+}
+
 result<void> refuse(parcel& one, error why) {
     if (const auto ticket = std::exchange(one.ticket, nullptr)) {
         ticket->refuse(why);
@@ -47,6 +51,9 @@ std::shared_ptr<name_service> names_as_seen(std::shared_ptr<discovery::directory
 }
 
 result<void> far_wait::deliver(const pid& to, parcel_ptr one) {
+    if (ended_.load()) {
+        return refuse(*one, ended());
+    }
     // What follows something that waits waits behind it.
     if (count_.load() == 0 && has_.members->knows(to.life())) {
         return has_.send(to, std::move(one));
@@ -106,8 +113,8 @@ void far_wait::look() {
 
 /// Whether it waits no more.
 bool far_wait::settle(waiting& what, instant now) {
-    if (ended_) {
-        let_go(what, {errc::closed, "this client has ended; nothing was sent"});
+    if (ended_.load()) {
+        let_go(what, ended());
         return true;
     }
     const auto why = has_.seen->why_not();
@@ -146,7 +153,7 @@ void far_wait::let_go(waiting& what, error why) {
 }
 
 void far_wait::end() {
-    ended_ = true;
+    ended_.store(true);
     look();
     timer_.reset();
 }

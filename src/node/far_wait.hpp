@@ -87,10 +87,10 @@ private:
     const parts has_;
     std::atomic<std::size_t> count_{0};
     std::atomic<std::size_t> bytes_{0};
+    std::atomic<bool> ended_{false};
     // On the control loop:
     std::list<waiting> all_;
     std::unique_ptr<runtime::timer> timer_;
-    bool ended_ = false;
 };
 
 }  // namespace muster::detail
