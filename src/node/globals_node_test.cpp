@@ -212,6 +212,22 @@ TEST_F(elected, its_move_loses_nothing_of_what_its_own_node_sends) {
     EXPECT_EQ(book.begun.size(), 2U);
 }
 
+TEST_F(elected, what_it_had_not_seen_when_it_ended_goes_to_the_next_in_order) {
+    const global address = addresses.at(elected_member());
+    ASSERT_EQ(answers(address), elected_member());
+    ASSERT_TRUE(address.send(end_now{}));
+    for (const char* text : {"1", "2", "3"}) {
+        ASSERT_TRUE(address.send(note_down{text}));
+    }
+    auto asked = address.ask<who_are_you>();
+    ASSERT_TRUE(address.send(note_down{"4"}));
+    const auto got = world.answer(std::move(asked));
+    world.in.run_for(1s);
+    EXPECT_EQ(book.begun.size(), 2U);
+    EXPECT_EQ(got, result<std::string>{elected_member()});
+    EXPECT_EQ(book.noted, (texts{"1", "2", "3", "4"}));
+}
+
 TEST_F(elected, what_is_under_way_from_another_node_when_it_ends_is_told_to_its_sender) {
     std::uint64_t lost = 0;
     at("dan").spawn(count_up, from_dan, &lost);
@@ -397,16 +413,6 @@ TEST_F(one_candidate, is_reached_by_a_process_as_by_a_thread) {
     EXPECT_TRUE(world.until([&] { return heard.size() == 2; }));
     EXPECT_EQ(heard, (texts{"ann", "ann"}));
     EXPECT_EQ(book.noted, texts{"hello"});
-}
-
-/// Takes its time to end: it asks somebody who never answers.
-process slow_to_end(self me, pid silent, boss_book* book) {
-    const presence here{book, me};
-    while (auto in = co_await me.receive<who_are_you>()) {
-        in->reply(me.member().name);
-    }
-    const auto never = co_await me.within(1h).ask<who_are_you>(silent);
-    static_cast<void>(never);
 }
 
 // Row 62: the next one begins when the last has ended, however long that takes.

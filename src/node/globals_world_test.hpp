@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,16 @@ inline process boss(self me, boss_book* book) {
             co_return;
         }
     }
+}
+
+/// Takes its time to end: it asks somebody who never answers.
+inline process slow_to_end(self me, pid silent, boss_book* book) {
+    const presence here{book, me};
+    while (auto in = co_await me.receive<who_are_you>()) {
+        in->reply(me.member().name);
+    }
+    const auto nothing = co_await me.within(1h).ask<who_are_you>(silent);
+    static_cast<void>(nothing);
 }
 
 /// The fences of those lives grow from one to the next.

@@ -129,6 +129,59 @@ TEST_F(led, a_second_body_takes_the_place_of_the_first) {
     EXPECT_EQ(answers("ann"), leader());
 }
 
+/// Two nodes, on which the process of the leader takes its time to end.
+class slowly_led : public testing::Test {
+protected:
+    void SetUp() override {
+        world.start_keeper();
+        for (const std::string name : {"ann", "bob"}) {
+            application program;
+            program.check_health = [this, name] {
+                return name == suspect ? health::suspect : health::good;
+            };
+            node& one = world.make(world.settings(name), std::move(program));
+            const pid silent = one.spawn([](self me) -> process {
+                const auto in = co_await me.receive<end_now>();
+                static_cast<void>(in);
+            });
+            static_cast<void>(one.lead(slow_to_end, silent, &book));
+            ASSERT_TRUE(one.start());
+        }
+        ASSERT_TRUE(world.until([&] {
+            return book.begun.size() == 1 && world.at("ann").view().members.size() == 2 &&
+                   world.at("ann").state() == member_state::online &&
+                   world.at("bob").state() == member_state::online;
+        }));
+        first = book.begun.front().member;
+    }
+    /// The other one leads, after the process of the first has had its 5 seconds and not before.
+    void expect_the_other_after(instant asked) {
+        ASSERT_TRUE(world.until([&] { return book.begun.size() == 2; }));
+        EXPECT_GE(world.in.now() - asked, 5s);
+        EXPECT_LT(world.in.now() - asked, 8s);
+        EXPECT_EQ(book.most, 1);
+        EXPECT_NE(book.begun.back().member, first);
+        EXPECT_TRUE(fences_grow(book));
+    }
+    std::string suspect;
+    std::string first;
+    boss_book book;
+    node_world world;
+};
+
+TEST_F(slowly_led, nobody_else_leads_before_the_process_has_ended_when_the_leader_leaves) {
+    const instant asked = world.in.now();
+    auto left = world.at(first).leave();
+    expect_the_other_after(asked);
+    EXPECT_TRUE(world.answer(std::move(left)));
+}
+
+TEST_F(slowly_led, nobody_else_leads_before_the_process_has_ended_when_the_leader_steps_down) {
+    const instant asked = world.in.now();
+    suspect = first;
+    expect_the_other_after(asked);
+}
+
 TEST(a_leader, that_has_no_process_lets_the_asker_wait_until_its_deadline) {
     node_world world;
     world.start_keeper();

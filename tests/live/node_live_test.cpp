@@ -62,6 +62,11 @@ struct sleeper {
     }
 };
 
+struct work_on {
+    using reply = std::string;
+};
+struct hint {};
+
 namespace muster::live {
 namespace {
 
@@ -159,6 +164,64 @@ TEST_F(nodes_on_a_keeper, let_go_of_very_many_partitions_at_the_lease_end_and_ta
         EXPECT_FALSE(log.has("partition.stuck")) << log.all();
     }
     EXPECT_EQ(counted::living, 0);
+}
+
+/// What the code of a global process in the live tests has come to.
+struct stubborn_boss {
+    std::atomic<int> begun{0};
+    std::atomic<bool> at_work{false};
+    std::atomic<bool> may_stop{false};
+    std::atomic<int> hints{0};
+    std::atomic<int> refusal{-1};
+};
+
+process count_hints(self me, stubborn_boss* seen) {
+    while (const auto in = co_await me.receive<hint>()) {
+        ++seen->hints;
+    }
+}
+
+/// Never waits while it works, whatever becomes of its right.
+process never_waits(self me, pid other, stubborn_boss* seen) {
+    ++seen->begun;
+    while (auto in = co_await me.receive<work_on>()) {
+        seen->at_work = true;
+        while (!seen->may_stop) {
+            std::this_thread::sleep_for(1ms);
+        }
+        const auto sent = me.send(other, hint{});
+        seen->refusal = sent ? 0 : static_cast<int>(sent.error().code);
+        in->reply("done");
+    }
+}
+
+// Row 56 of docs/internals/faults.md, for a global process.
+TEST_F(nodes_on_a_keeper, say_nothing_for_a_global_whose_code_goes_on_beyond_the_lease) {
+    log_book log;
+    stubborn_boss seen;
+    application program;
+    program.log = log.pen();
+    config how = settings("stubborn", "ann", servers);
+    how.workers = 2;
+    node ann{how, program};
+    const pid other = ann.spawn(count_hints, &seen);
+    const global boss =
+        ann.candidate({.name = "boss", .on_stuck = on_stuck::fence}, never_waits, other, &seen);
+    ASSERT_TRUE(ann.start());
+    auto asked = boss.within(5min).ask<work_on>();
+    ASSERT_TRUE(until([&] { return seen.at_work.load(); }, 30s)) << log.all();
+    keeper->pause();
+    EXPECT_TRUE(until([&] { return log.has("partition.stuck: globals/boss"); }, 60s)) << log.all();
+    seen.may_stop = true;
+    const auto got = asked.get();
+    EXPECT_FALSE(got);
+    EXPECT_EQ(got ? errc::closed : got.error().code, errc::outcome_unknown);
+    EXPECT_EQ(seen.refusal.load(), static_cast<int>(errc::fenced));
+    EXPECT_EQ(seen.hints.load(), 0);
+    keeper->resume();
+    EXPECT_TRUE(until([&] { return seen.begun.load() == 2; }, 60s)) << log.all();
+    EXPECT_EQ(boss.within(30s).ask<work_on>().get(), result<std::string>{"done"});
+    EXPECT_EQ(seen.hints.load(), 1);
 }
 
 TEST_F(nodes_on_a_keeper, run_the_program_of_23_lines_three_times_and_lose_one) {
