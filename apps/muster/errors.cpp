@@ -37,6 +37,16 @@ constexpr std::array table{
                 "the demo did not come to its end",
                 "A step of `muster demo` took longer than it ever should, or one of its processes "
                 "ended by itself. What the members said last is shown."},
+    known_error{"MUS0106",
+                exit_code::no,
+                "what was asked says no",
+                "The request or message reached code of the application, which refused it or "
+                "failed; the message is what it said."},
+    known_error{"MUS0107",
+                exit_code::no,
+                "the process has ended",
+                "It was found, and had ended before the message reached it. Names are taken out a "
+                "moment after their process ends: try again."},
     known_error{"MUS0203",
                 exit_code::unreachable,
                 "no ZooKeeper server answered",
@@ -134,6 +144,12 @@ constexpr std::array table{
                 "a program or file cannot be used",
                 "The journal cannot be written, or the command cannot be started; the message says "
                 "why."},
+    known_error{"MUS0612",
+                exit_code::no,
+                "nobody takes that",
+                "There is no such resource, partition, or process of that name, or what there is "
+                "does not take messages of that type. Types are named as the program spells them, "
+                "such as shop::put, or without what stands before the last ::."},
     known_error{"MUS0701",
                 exit_code::interrupted,
                 "interrupted",

@@ -18,6 +18,8 @@ exit_code run_leader(const given& words, context& at);
 exit_code run_resources(const given& words, context& at);
 exit_code run_partitions(const given& words, context& at);
 exit_code run_route(const given& words, context& at);
+exit_code run_ask(const given& words, context& at);
+exit_code run_send(const given& words, context& at);
 exit_code run_watch(const given& words, context& at);
 exit_code run_version(const given& words, context& at);
 exit_code run_help(const given& words, context& at);

@@ -5,6 +5,7 @@
 
 #include "muster/application.hpp"
 #include "muster/channel.hpp"
+#include "muster/client.hpp"
 #include "muster/config.hpp"
 #include "muster/error.hpp"
 #include "muster/global.hpp"

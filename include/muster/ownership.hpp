@@ -17,7 +17,7 @@ class node;
 /// A piece of a resource.
 struct partition_name {
     std::string resource;
-    std::string name;  ///< hash: the decimal index; range: its first key; list: its name
+    std::string name;        ///< hash: the decimal index; range: its first key; list: its name
     std::uint32_t slot = 0;  ///< 0 is the writer
 
     friend bool operator==(const partition_name&, const partition_name&) = default;
@@ -101,9 +101,7 @@ public:
 
     /// `if (auto acting = mine.enter()) { … }`: refused once the right has ended, and holds back
     /// the release while it lives, so keep it short. Handlers run inside one by themselves.
-    acting enter() const noexcept {
-        return core_ && core_->enter() ? acting{core_} : acting{};
-    }
+    acting enter() const noexcept { return core_ && core_->enter() ? acting{core_} : acting{}; }
 
     /// Larger than that of every acquire of this partition before.
     [[nodiscard]] fence_token fence() const noexcept {

@@ -108,9 +108,8 @@ public:
     /// Instead of awaiting: calls `told` with the answer once it is there, which may be now, on
     /// this thread, and else is on one of Muster's, which it must not block. It must not throw.
     void then(std::move_only_function<void(result<T>)> told) {
-        state_->when_ready([state = state_, told = std::move(told)]() mutable {
-            told(state->take());
-        });
+        state_->when_ready(
+            [state = state_, told = std::move(told)]() mutable { told(state->take()); });
     }
 
 private:

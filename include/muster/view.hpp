@@ -49,7 +49,7 @@ struct member {
 /// Threads: a plain value.
 struct view {
     std::int64_t number = 0;
-    member_id leader;     ///< empty while nobody has led yet
+    member_id leader;  ///< empty while nobody has led yet
     leader_epoch epoch;
     std::vector<member> members;  ///< ordered by name
 

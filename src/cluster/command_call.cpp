@@ -77,4 +77,35 @@ void command_call::finish(result<void> how) {
     done(std::move(how));
 }
 
+void command_calls::change_list(zookeeper::client* zk,
+                                const std::string& resource,
+                                const std::string& partition,
+                                bool add,
+                                instant deadline,
+                                callback<result<void>> done) {
+    if (zk == nullptr) {
+        loop_.post([done = std::move(done)]() mutable {
+            done(fail(errc::stranded, "no ZooKeeper server has been found yet"));
+        });
+        return;
+    }
+    const command_record what{
+        .kind = add ? command_kind::add_partition : command_kind::remove_partition,
+        .resource = resource,
+        .partition = partition,
+        .member = {},
+        .outcome = std::nullopt};
+    const auto call = calls_.emplace(calls_.end());
+    *call = std::make_unique<command_call>(
+        loop_,
+        *zk,
+        where_,
+        what,
+        deadline,
+        [this, call, done = std::move(done)](result<void> how) mutable {
+            done(std::move(how));
+            loop_.post(life_.wrap([this, call] { calls_.erase(call); }));
+        });
+}
+
 }  // namespace muster::cluster

@@ -9,6 +9,7 @@
 #include "runtime/loop.hpp"
 #include "zookeeper/client.hpp"
 
+#include <list>
 #include <memory>
 #include <string>
 
@@ -35,6 +36,28 @@ private:
     callback<result<void>> done_;
     instant deadline_;
     std::unique_ptr<runtime::timer> timer_;
+    life_guard life_;
+};
+
+/// Requests under way, of whoever has a connection to ZooKeeper.
+/// Threads: the loop's only.
+class command_calls {
+public:
+    command_calls(runtime::loop& at, const paths& where) : loop_{at}, where_{where} {}
+
+    /// Adds or removes a partition of a list resource, through `zk`, which may be null: then there
+    /// is nobody to ask (stranded).
+    void change_list(zookeeper::client* zk,
+                     const std::string& resource,
+                     const std::string& partition,
+                     bool add,
+                     instant deadline,
+                     callback<result<void>> done);
+
+private:
+    runtime::loop& loop_;
+    const paths& where_;
+    std::list<std::unique_ptr<command_call>> calls_;
     life_guard life_;
 };
 

@@ -30,6 +30,11 @@ incarnation::incarnation(std::shared_ptr<runtime::loop> loop,
               .znodes_lost =
                   [this](std::string why) { told_.over({errc::gone, std::move(why)}, false); },
               .unsafe = [this](const error& why) { told_.over(why, true); }}},
+      describer_{at_,
+                 memory_.descriptors,
+                 [this](std::shared_ptr<const view_snapshot> now) {
+                     memory_.host->view_changed(std::move(now));
+                 }},
       init_timer_{loop->make_timer()},
       entropy_timer_{loop->make_timer()},
       lead_timer_{loop->make_timer()} {}
@@ -367,53 +372,8 @@ void incarnation::lease_lapsed() {
 void incarnation::view_seen(const view_record& now) {
     view_ = now;
     memory_.known_view = std::max(memory_.known_view, now.number);
-    read_unknown(now);
-    publish_view();
+    describer_.seen(now);
     go_on();
-}
-
-void incarnation::read_unknown(const view_record& now) {
-    for (const view_member& one : now.members) {
-        if (memory_.descriptors.contains(one.id) || !being_read_.insert(one.id).second) {
-            continue;
-        }
-        const std::string path = at_.where.member(one.id);
-        reading::get(at_,
-                     life_,
-                     path,
-                     {},
-                     [this, id = one.id, path](zookeeper::reply<zookeeper::node_data> got) {
-                         being_read_.erase(id);
-                         if (!got.ok()) {
-                             return;  // Gone already: a later view says so.
-                         }
-                         if (auto described = decode<descriptor>(got.value.data, path)) {
-                             memory_.descriptors[id] = std::move(*described);
-                             publish_view();
-                         }
-                     });
-    }
-    std::erase_if(memory_.descriptors, [&](const auto& known) {
-        return std::ranges::find(now.members, known.first, &view_member::id) == now.members.end();
-    });
-}
-
-/// Members whose descriptor is still being read follow in a moment.
-void incarnation::publish_view() {
-    auto snapshot = std::make_shared<view_snapshot>();
-    snapshot->number = view_->number;
-    snapshot->leader = view_->leader;
-    snapshot->epoch = token_of(at_.incarnation, view_->epoch).value();
-    for (const view_member& one : view_->members) {
-        if (const auto known = memory_.descriptors.find(one.id);
-            known != memory_.descriptors.end()) {
-            snapshot->members.push_back({one.id, one.state, one.drain, known->second});
-        }
-    }
-    std::ranges::sort(snapshot->members, [](const auto& a, const auto& b) {
-        return std::pair{a.described.name, a.id} < std::pair{b.described.name, b.id};
-    });
-    memory_.host->view_changed(std::move(snapshot));
 }
 
 // --- Plans and partitions ------------------------------------------------------------------------

@@ -14,6 +14,7 @@
 #include "cluster/plan/maker.hpp"
 #include "cluster/plan/reader.hpp"
 #include "cluster/succession/agent.hpp"
+#include "cluster/view/describer.hpp"
 #include "cluster/view/reader.hpp"
 
 #include <functional>
@@ -124,8 +125,6 @@ private:
     void lease_began();
     void lease_lapsed();
     void view_seen(const view_record& now);
-    void read_unknown(const view_record& now);
-    void publish_view();
     void follow(const std::string& resource);
     void plan_seen(const std::string& resource, const specification& spec, const plan& whole);
     void step(lifecycle to);
@@ -149,6 +148,7 @@ private:
     std::optional<publish_agent> publisher_;
     std::optional<succession_agent> succession_;
     std::optional<view_reader> view_reader_;
+    view_describer describer_;
     std::map<std::string, plan_reader> plans_;
     std::map<std::string, holder_agent> holders_;
     std::map<std::string, resource_maker> makers_;
@@ -160,7 +160,6 @@ private:
     std::string succession_child_;
     std::int64_t epoch_ = 0;
     std::optional<view_record> view_;
-    std::set<member_id> being_read_;
     lifecycle state_ = lifecycle::stranded;
     bool joined_ = false;
     bool requeue_wanted_ = false;  ///< its place was held while the lease had lapsed

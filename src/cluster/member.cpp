@@ -21,6 +21,7 @@ public:
            std::function<void(task_fn)> offload)
         : loop_{std::move(control)},
           where_{settings.cluster},
+          calls_{*loop_, where_},
           leave_timer_{loop_->make_timer()},
           stop_timer_{loop_->make_timer()} {
         lease_ = settings.lease;
@@ -64,29 +65,7 @@ public:
                      bool add,
                      instant deadline,
                      callback<result<void>> done) override {
-        if (!zk_) {
-            loop_->post([done = std::move(done)]() mutable {
-                done(fail(errc::stranded, "no ZooKeeper server has been found yet"));
-            });
-            return;
-        }
-        const command_record what{
-            .kind = add ? command_kind::add_partition : command_kind::remove_partition,
-            .resource = resource,
-            .partition = partition,
-            .member = {},
-            .outcome = std::nullopt};
-        const auto call = calls_.emplace(calls_.end());
-        *call = std::make_unique<command_call>(
-            *loop_,
-            *zk_,
-            where_,
-            what,
-            deadline,
-            [this, call, done = std::move(done)](result<void> how) mutable {
-                done(std::move(how));
-                loop_->post(life_.wrap([this, call] { calls_.erase(call); }));
-            });
+        calls_.change_list(zk_.get(), resource, partition, add, deadline, std::move(done));
     }
 
     void publish(std::set<std::string> znodes) override {
@@ -155,7 +134,7 @@ private:
     std::unique_ptr<zookeeper::client> zk_;
     std::unique_ptr<incarnation> now_;
     std::list<std::unique_ptr<incarnation>> retired_;  ///< until their handlers have stopped
-    std::list<std::unique_ptr<command_call>> calls_;
+    command_calls calls_;
     lifecycle state_ = lifecycle::stranded;
     bool ended_ = false;  ///< failed for good, or left
     bool finishing_ = false;

@@ -186,6 +186,21 @@ auto lookup_agent::answered(const std::string& name, Use use) {
     });
 }
 
+template <class Reply>
+void lookup_agent::failed(const std::string& name, const Reply& got) {
+    queue_.ended(name);
+    told_.warn("could not read " + path_of(name) + ": " + got.text);
+    if (got.refused_with(zk_error::no_auth)) {
+        tell(name,
+             {errc::not_authorized,
+              "ZooKeeper does not let this process read " + path_of(name) + ": " + got.text +
+                  "; `digest` must be the one that the members have"});
+    } else {
+        tell(name, no_way(name, "ZooKeeper refused to list it: " + got.text));
+    }
+    pump();
+}
+
 void lookup_agent::pump() {
     while (zk_ != nullptr) {
         const auto name = queue_.next();
@@ -218,7 +233,7 @@ void lookup_agent::read(const std::string& name) {
             } else if (got.refused_with(zk_error::unimplemented)) {
                 one_shot_ = true;
             } else {
-                failed(name, got.text);
+                failed(name, got);
                 return;
             }
             list(name);
@@ -240,7 +255,7 @@ void lookup_agent::list(const std::string& name) {
                           one.armed = one.armed || arms;
                           listed(name, got.value.names);
                       } else if (!got.refused_with(zk_error::no_node)) {
-                          failed(name, got.text);
+                          failed(name, got);
                       } else if (arms) {
                           await_birth(name);
                       } else {
@@ -261,7 +276,7 @@ void lookup_agent::await_birth(const std::string& name) {
                     } else if (got.ok()) {
                         list(name);  // Born in between: its children need a watch of their own.
                     } else {
-                        failed(name, got.text);
+                        failed(name, got);
                     }
                 }));
 }
@@ -302,13 +317,6 @@ void lookup_agent::listed(const std::string& name, const std::vector<std::string
     one.entry->others_are(one.facts.others());
     queue_.ended(name);
     tell(name, {});
-    pump();
-}
-
-void lookup_agent::failed(const std::string& name, const std::string& why) {
-    queue_.ended(name);
-    told_.warn("could not read " + path_of(name) + ": " + why);
-    tell(name, no_way(name, "ZooKeeper refused to list it: " + why));
     pump();
 }
 

@@ -75,7 +75,8 @@ private:
     void heard(const std::string& name, const zookeeper::watch_event& what);
     void unarmed(const std::string& name);
     void listed(const std::string& name, const std::vector<std::string>& children);
-    void failed(const std::string& name, const std::string& why);
+    template <class Reply>
+    void failed(const std::string& name, const Reply& got);
     void tell(const std::string& name, const error& why);
     enum class which : std::uint8_t { not_fresh, all };
     void read_after(duration least, duration spread, which to_read);

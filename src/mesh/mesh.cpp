@@ -36,6 +36,10 @@ public:
         return core_->waiting_for(to);
     }
 
+    [[nodiscard]] bool is_connected(const member_id& id) const override {
+        return core_->is_connected(id);
+    }
+
     [[nodiscard]] counters count() const override {
         const mesh_core::tallies& now = core_->tally;
         return {now.connections,

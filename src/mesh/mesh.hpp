@@ -53,7 +53,7 @@ struct settings {
     /// Nothing: nobody is authenticated.
     std::optional<std::string> key{};
     runtime::endpoint listen{"127.0.0.1", 0};
-    bool accept = true;                  ///< false: a client, which only dials
+    bool accept = true;  ///< false: a client, which only dials; it may be somebody all the same
     std::size_t max_frame = 16U << 20U;  ///< bytes; longer ones are refused before allocation
     std::size_t max_queue = 16U << 20U;  ///< bytes waiting for one peer; beyond: overloaded
     duration handshake_deadline = 5s;
@@ -180,6 +180,9 @@ public:
 
     /// Bytes that wait to be sent to that peer.
     [[nodiscard]] virtual std::size_t waiting_for(const peer& to) const = 0;
+
+    /// Whether there is a connection with it now, whoever dialled.
+    [[nodiscard]] virtual bool is_connected(const member_id& id) const = 0;
 
     [[nodiscard]] virtual counters count() const = 0;
     /// By id. A peer that has not been spoken to for long may be forgotten; clients are not listed.

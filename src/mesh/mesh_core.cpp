@@ -198,13 +198,14 @@ result<void> mesh_core::post(const peer& to,
     return fail(errc::closed, "this node is leaving; nothing was sent");
 }
 
+std::shared_ptr<peer_link> mesh_core::known_link(const member_id& id) const {
+    const std::shared_lock lock{directory_mutex_};
+    const auto found = links_.find(id);
+    return found == links_.end() ? nullptr : found->second;
+}
+
 std::size_t mesh_core::waiting_for(const peer& to) const {
-    std::shared_ptr<peer_link> link;
-    {
-        const std::shared_lock lock{directory_mutex_};
-        const auto found = links_.find(to.id);
-        link = found == links_.end() ? nullptr : found->second;
-    }
+    const auto link = known_link(to.id);
     return link == nullptr ? 0 : link->backlog();
 }
 
@@ -223,6 +224,11 @@ std::vector<peer_counters> mesh_core::peers() const {
     }
     std::ranges::sort(counted, {}, &peer_counters::id);
     return counted;
+}
+
+bool mesh_core::is_connected(const member_id& id) const {
+    const auto link = known_link(id);
+    return link != nullptr && link->is_open();
 }
 
 void mesh_core::tell_unconfirmed(const peer& to, const std::vector<posted>& frames) const {

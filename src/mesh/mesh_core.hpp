@@ -52,6 +52,7 @@ public:
                                     std::string_view body);
     [[nodiscard]] std::size_t waiting_for(const peer& to) const;
     [[nodiscard]] std::vector<peer_counters> peers() const;
+    [[nodiscard]] bool is_connected(const member_id& id) const;
     void stop(task_fn done);
     void drop();
 
@@ -89,6 +90,7 @@ public:
 
 private:
     void tell_connections();
+    [[nodiscard]] std::shared_ptr<peer_link> known_link(const member_id& id) const;
     void accepted(std::unique_ptr<runtime::stream> stream);
     [[nodiscard]] std::size_t current_worker();
     void request_own(std::string body, instant deadline, reply_fn done);

@@ -252,6 +252,15 @@ void peer_link::dial(const std::shared_ptr<mesh_core>& core) {
     attempt_->dial = dial_;
     attempt_->deadline = loop->now() + core->wanted().connect_deadline;
     const std::string where = address();
+    if (where.empty()) {
+        // Of a client, or of a member that stands in no view yet.
+        dial_failed(dial_,
+                    {errc::unavailable,
+                     id_.brief() + " is connected no more, and cannot be dialled: nobody says "
+                                   "where it listens"},
+                    false);
+        return;
+    }
     const auto name = runtime::parse_host_port(where);
     if (!name) {
         dial_failed(dial_,
@@ -397,6 +406,11 @@ peer_counters peer_link::count() const {
     now.address = address_;
     now.is_connected = current_ != nullptr;
     return now;
+}
+
+bool peer_link::is_open() const {
+    const std::lock_guard lock{mutex_};
+    return current_ != nullptr;
 }
 
 // --- Which connection stays --------------------------------------------------------------------

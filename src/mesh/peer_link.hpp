@@ -60,6 +60,7 @@ public:
     [[nodiscard]] std::size_t home() const noexcept { return home_; }
     /// Bytes that wait to be sent.
     [[nodiscard]] std::size_t backlog() const;
+    [[nodiscard]] bool is_open() const;
     [[nodiscard]] peer_counters count() const;
 
     /// Added to by its connections.

@@ -64,10 +64,7 @@ void asking::attempt() {
     const auto by = resource_->plan();
     if (!by) {
         plan_ = 0;
-        not_done({errc::unavailable,
-                  "no plan of '" + resource_->name() +
-                      "' has been read yet (is ZooKeeper reachable, and does a "
-                      "member serve it?)"});
+        without_plan();
         return;
     }
     plan_ = by->number();
@@ -78,6 +75,21 @@ void asking::attempt() {
     }
     unknown_since_.reset();
     ask_owner(*by, *one);
+}
+
+void asking::without_plan() {
+    auto why = resource_->services().unseen();
+    if (why && why->next() != next_step::wait) {
+        finish(std::unexpected{std::move(*why)});
+        return;
+    }
+    if (!why) {
+        why = resource_->trouble();
+    }
+    not_done(
+        {errc::unavailable,
+         "no plan of '" + resource_->name() + "' has been read yet" +
+             (why ? ": " + why->text : " (is ZooKeeper reachable, and does a member serve it?)")});
 }
 
 /// It may have been added a moment ago.

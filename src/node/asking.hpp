@@ -39,6 +39,7 @@ public:
     void woken() override;
 
 private:
+    void without_plan();
     void unknown_here(instant now);
     void ask_owner(const cluster::plan_snapshot& by, const cluster::entry& one);
     void ask_there(const member& owner, mesh::mesh& net);

@@ -46,6 +46,7 @@ public:
         return {};
     }
     [[nodiscard]] std::size_t waiting_for(const muster::mesh::peer&) const override { return 0; }
+    [[nodiscard]] bool is_connected(const member_id&) const override { return false; }
     [[nodiscard]] muster::mesh::counters count() const override { return {}; }
     [[nodiscard]] std::vector<muster::mesh::peer_counters> peers() const override { return {}; }
     void stop(task_fn) override {}

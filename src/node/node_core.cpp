@@ -18,36 +18,8 @@ constexpr duration hook_patience = 5s;  ///< of a node that ends, before it says
 constexpr duration look_again = 5ms;
 constexpr duration last_words = 100ms;
 
-member_state state_of(cluster::lifecycle state) {
-    return static_cast<member_state>(static_cast<std::uint8_t>(state));
-}
-
-static_assert(static_cast<int>(member_state::left) == static_cast<int>(cluster::lifecycle::left));
-
 severity severity_of(cluster::log_level level) {
     return static_cast<severity>(static_cast<std::uint8_t>(level));
-}
-
-view public_view(const cluster::view_snapshot& from) {
-    view out{.number = from.number,
-             .leader = from.leader,
-             .epoch = leader_epoch{from.epoch},
-             .members = {}};
-    for (const auto& one : from.members) {
-        out.members.push_back({one.id,
-                               one.described.name,
-                               state_of(one.state),
-                               one.described.address,
-                               one.described.admin,
-                               one.described.zone,
-                               one.described.weight,
-                               one.described.roles,
-                               one.described.version,
-                               one.described.metadata,
-                               one.described.started_unix_ms,
-                               one.described.life});
-    }
-    return out;
 }
 
 }  // namespace
@@ -65,7 +37,7 @@ node_core::node_core(config settings,
       wishes_{std::make_shared<const wish_map>()},
       view_{std::make_shared<const view>()},
       self_{std::make_shared<const member_id>()},
-      lives_{std::make_shared<const life_map>()},
+      lives_{std::make_shared<life_book>()},
       jobs_{std::make_shared<blocking_jobs>(platform_)} {
     if (name_.empty()) {
         name_ = platform_->host_name() + "-" + std::to_string(platform_->process_number());
@@ -211,7 +183,7 @@ result<void> node_core::start_mesh(const cluster::member_settings& wanted) {
                         "; choose another address with `listen`");
     }
     mesh_ = std::move(*made);
-    attach_processes();
+    life_book::attach(lives_, *processes_, *mesh_);
     return {};
 }
 
@@ -342,24 +314,11 @@ std::string node_core::address() const {
 
 // --- Resources -----------------------------------------------------------------------------------
 
-/// One for each name, so that what was made by `use` is the same once the name is served too.
 std::pair<std::shared_ptr<resource_host>, bool> node_core::host_for(const std::string& name) {
-    const auto known = resources_.read();
-    if (const auto there = known->find(name); there != known->end()) {
-        return {there->second, false};
-    }
-    std::pair<std::shared_ptr<resource_host>, bool> found;
-    resources_.change([&](resource_map& all) {
-        auto& slot = all[name];
-        found.second = !slot;
-        if (!slot) {
-            slot = name == globals_resource
-                       ? globals_->seats()
-                       : std::make_shared<resource_host>(name, shared_from_this());
-        }
-        found.first = slot;
+    return find_or_make(resources_, name, [&] {
+        return name == globals_resource ? globals_->seats()
+                                        : std::make_shared<resource_host>(name, shared_from_this());
     });
-    return found;
 }
 
 std::shared_ptr<const cell_setting> node_core::setting_of(const served& how) {
@@ -507,7 +466,7 @@ void node_core::stepped(cluster::lifecycle from, cluster::lifecycle to) {
 
 void node_core::view_changed(std::shared_ptr<const cluster::view_snapshot> now) {
     view_.replace(std::make_shared<const view>(public_view(*now)));
-    learn_lives(*now);
+    lives_->learn(*now, *processes_);
     view_seen_ = now;
     leader_seen(*now);
     for (const auto& [name, host] : *resources_.read()) {

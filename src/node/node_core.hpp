@@ -18,6 +18,7 @@
 #include "node/machine.hpp"
 #include "node/peer_watch.hpp"
 #include "node/resource_host.hpp"
+#include "node/seen_members.hpp"
 #include "process/host.hpp"
 #include "runtime/published.hpp"
 
@@ -122,9 +123,6 @@ private:
     }
     void session_lost() override { names_->session_lost(); }
 
-    using resource_map = std::map<std::string, std::shared_ptr<resource_host>, std::less<>>;
-    /// Members by their life: where they are reached, and what they are called.
-    using life_map = std::map<member_id, std::pair<mesh::peer, std::string>>;
     using wish_map = std::map<std::string, served, std::less<>>;
     using hold_key = std::pair<std::string, fence_token>;
     [[nodiscard]] std::string mesh_address() const;
@@ -143,8 +141,6 @@ private:
     [[nodiscard]] on_stuck policy_of(const cluster::right::identity& what) const;
     void stop_loops();
     void stop_processes();
-    void attach_processes();
-    void learn_lives(const cluster::view_snapshot& now);
     void write_log(const log_line& line) const;
     void await_handlers();
     void leave_by(instant deadline, callback<result<void>> done);
@@ -180,7 +176,7 @@ private:
     runtime::published<wish_map> wishes_;  ///< what `serve` was told, by resource
     runtime::published<view> view_;
     runtime::published<member_id> self_;
-    runtime::published<life_map> lives_;
+    std::shared_ptr<life_book> lives_;
     std::shared_ptr<blocking_jobs> jobs_;
     std::shared_ptr<hook_queue> hooks_;
     std::shared_ptr<log_queue> log_;

@@ -75,42 +75,4 @@ void node_core::stop_processes() {
     static_cast<void>(ended->wait(platform_->now() + process_patience + last_patience));
 }
 
-void node_core::attach_processes() {
-    const auto known = [weak = weak_from_this()](const member_id& life) {
-        const auto self = weak.lock();
-        const auto lives = self ? self->lives_.read() : std::make_shared<const life_map>();
-        const auto found = lives->find(life);
-        return found == lives->end() ? std::optional<life_map::mapped_type>{}
-                                     : std::optional{found->second};
-    };
-    processes_->attach(
-        *mesh_,
-        [known](const member_id& life) -> std::optional<mesh::peer> {
-            const auto one = known(life);
-            return one ? std::optional{one->first} : std::nullopt;
-        },
-        [known](const member_id& life) {
-            const auto one = known(life);
-            return one ? one->second : std::string{};
-        });
-}
-
-void node_core::learn_lives(const cluster::view_snapshot& now) {
-    auto lives = std::make_shared<life_map>();
-    for (const auto& one : now.members) {
-        if (!one.described.life.empty()) {
-            lives->emplace(
-                one.described.life,
-                std::pair{mesh::peer{one.id, one.described.address}, one.described.name});
-        }
-    }
-    const auto before = lives_.read();
-    lives_.replace(lives);
-    for (const auto& [life, who] : *before) {
-        if (!lives->contains(life)) {
-            processes_->life_ended(life);
-        }
-    }
-}
-
 }  // namespace muster::detail

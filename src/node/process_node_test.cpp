@@ -3,6 +3,7 @@
 #include "node/node_world_test.hpp"
 
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -119,6 +120,40 @@ TEST_F(two_members, start_processes_on_each_other) {
     const auto wrong = world.answer(world.at("ann").spawn_on(*seen.find("bob"), "parrot", 17));
     ASSERT_FALSE(wrong);
     EXPECT_EQ(wrong.error().code, errc::incompatible);
+}
+
+/// Cannot be copied twice.
+struct fussy {
+    fussy() = default;
+    fussy(const fussy&) { throw std::runtime_error{"no copies"}; }
+    fussy(fussy&&) = default;
+};
+process take(self me, fussy /*given*/) {
+    const auto in = co_await me.receive<stop_now>();
+    static_cast<void>(in);
+}
+
+TEST_F(two_members, surface_errors_in_arguments_in_the_caller) {
+    node& ann = world.at("ann");
+    world.at("bob").factory("parrot", parrot);
+    const pid theirs = world.at("bob").spawn(parrot, "");
+    const auto code = [&](auto one) {
+        const auto got = world.answer(std::move(one));
+        return got ? errc::closed : got.error().code;
+    };
+    const auto seen = ann.view();
+    const member& bob = *seen.find("bob");
+    EXPECT_EQ(code(ann.spawn_on(bob, "parrot", 17)), errc::incompatible);
+    EXPECT_EQ(code(ann.spawn_on(bob, "owl", std::string{})), errc::not_found);
+    EXPECT_EQ(code(ann.ask<say>(pid{}, "hello")), errc::invalid_argument);
+    EXPECT_EQ(ann.send(pid{}, stop_now{}).error().code, errc::invalid_argument);
+    const std::string huge(std::size_t{17} << 20U, 'x');
+    EXPECT_EQ(ann.send(theirs, say{huge}).error().code, errc::invalid_argument);
+    EXPECT_EQ(code(ann.ask<say>(theirs, huge)), errc::invalid_argument);
+    const fussy one;
+    EXPECT_THROW(ann.spawn(take, one), std::runtime_error);
+    // Nobody else has noticed.
+    EXPECT_EQ(world.answer(ann.ask<say>(theirs, "hello")), result<std::string>{"bob: hello"});
 }
 
 TEST_F(two_members, tell_a_stale_pid_that_its_life_has_ended) {

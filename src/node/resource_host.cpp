@@ -79,7 +79,9 @@ void resource_host::ask(std::string key,
         return;
     }
     if (services_->mesh() == nullptr) {
-        answer(fail(errc::unavailable, "the node has not been started"));
+        const auto why = services_->unseen();
+        answer(why ? std::unexpected{*why}
+                   : result<std::string>{fail(errc::unavailable, "the node has not been started")});
         return;
     }
     const instant deadline =
@@ -334,6 +336,26 @@ void resource_host::incoming(std::string_view partition, partition_call one) {
         return;
     }
     found->second->call(std::move(one));
+}
+
+std::pair<std::shared_ptr<resource_host>, bool> find_or_make(
+    runtime::published<resource_map>& all,
+    const std::string& name,
+    const std::function<std::shared_ptr<resource_host>()>& make) {
+    const auto known = all.read();
+    if (const auto there = known->find(name); there != known->end()) {
+        return {there->second, false};
+    }
+    std::pair<std::shared_ptr<resource_host>, bool> found;
+    all.change([&](resource_map& now) {
+        auto& slot = now[name];
+        found.second = !slot;
+        if (!slot) {
+            slot = make();
+        }
+        found.first = slot;
+    });
+    return found;
 }
 
 }  // namespace muster::detail

@@ -38,6 +38,8 @@ public:
     [[nodiscard]] virtual std::chrono::nanoseconds ask_deadline() const = 0;
     [[nodiscard]] virtual bool stopped() const = 0;
     [[nodiscard]] virtual bool stranded() const = 0;
+    /// Why nothing is read from ZooKeeper, where that is known.
+    [[nodiscard]] virtual std::optional<error> unseen() const { return std::nullopt; }
     /// How a request over the mesh to that member ended.
     virtual void heard(const mesh::peer& from, const result<std::string>& how) = 0;
     /// What had been stuck has stopped.
@@ -108,6 +110,7 @@ public:
     /// A newer plan or view: who waits looks again.
     void wake_waiting();
     void in_trouble(const error& why) { trouble_.replace(std::make_shared<const error>(why)); }
+    void out_of_trouble() { trouble_.replace(nullptr); }
     /// Ends what is left. Only once the workers have stopped.
     void shut();
     /// From here on `who` is asked what comes for partitions here.
@@ -149,5 +152,14 @@ private:
     std::deque<preparation> to_prepare_;
     std::size_t preparing_ = 0;
 };
+
+using resource_map = std::map<std::string, std::shared_ptr<resource_host>, std::less<>>;
+
+/// One for each name, so that what was made by `use` is the same once the name is served too; and
+/// whether it is new.
+[[nodiscard]] std::pair<std::shared_ptr<resource_host>, bool> find_or_make(
+    runtime::published<resource_map>& all,
+    const std::string& name,
+    const std::function<std::shared_ptr<resource_host>()>& make);
 
 }  // namespace muster::detail

@@ -15,7 +15,7 @@
 namespace muster::process_detail {
 
 /// The type of all of them.
-inline constexpr detail::message_type far_type{"", nullptr, nullptr, nullptr};
+inline constexpr detail::message_type far_type{"", nullptr, nullptr, nullptr, nullptr};
 
 /// Threads: whoever holds it.
 class far_parcel final : public detail::parcel {

@@ -12,7 +12,6 @@
 namespace muster::process_detail {
 namespace {
 
-constexpr duration call_patience = 5s;  ///< for a monitor, a link, a spawn
 constexpr duration writable_look = 1ms;
 constexpr duration signal_again = 10ms;  ///< when the way there is full
 constexpr std::size_t most_owed = 4096;  ///< senders and receivers of lost messages
@@ -368,19 +367,6 @@ void far_side::take_signal(const mesh::arrival& one) {
 
 // --- Calls ---------------------------------------------------------------------------------------
 
-void far_side::call(const member_id& life, far_call what, callback<result<std::string>> done) {
-    const auto peer = find(life);
-    mesh::mesh* const net = net_.load();
-    if (!peer || net == nullptr) {
-        done(fail(errc::unavailable, "its member is not known here"));
-        return;
-    }
-    what.life = life;
-    std::string bytes(1, call_mark);
-    encode_to(bytes, what);
-    net->request(*peer, std::move(bytes), home_.platform().now() + call_patience, std::move(done));
-}
-
 bool far_side::take_request(mesh::incoming& what) {
     if (what.body.empty() || (what.body.front() != ask_mark && what.body.front() != call_mark)) {
         return false;
@@ -424,99 +410,6 @@ bool far_side::take_request(mesh::incoming& what) {
     };
     static_cast<void>(home_.deliver_here(to, std::move(message)));
     return true;
-}
-
-void far_side::answer_call(far_call& what, const mesh::incoming& from, mesh::responder answer) {
-    const detail::local_ref to{what.index, what.generation};
-    const pid asker{from.life, std::string{from.name}, what.from_index, what.from_generation};
-    const auto shared = std::make_shared<mesh::responder>(std::move(answer));
-    switch (what.kind) {
-        case call_kind::monitor:
-            home_.signal_to(
-                to,
-                [this, keep = home_.shared_from_this(), asker, shared, number = what.number](
-                    process_core* alive) {
-                    far_state state{.alive = alive != nullptr};
-                    if (alive != nullptr) {
-                        state.number = home_.next_number();
-                        alive->watchers.emplace_back(
-                            state.number,
-                            [this, keep, asker, number](const pid&, const exit_reason& why) {
-                                signal(asker.life(),
-                                       {.kind = signal_kind::down,
-                                        .life = asker.life(),
-                                        .number = number,
-                                        .how = why.how,
-                                        .text = why.text});
-                            });
-                    }
-                    shared->reply(encode(state));
-                });
-            return;
-        case call_kind::link:
-            home_.signal_to(
-                to, [this, keep = home_.shared_from_this(), asker, shared](process_core* alive) {
-                    if (alive != nullptr) {
-                        alive->links.insert(asker);
-                        on_home([this, own = alive->own(), asker] { links_.insert({own, asker}); });
-                    }
-                    shared->reply(encode(far_state{.alive = alive != nullptr}));
-                });
-            return;
-        case call_kind::check_link:
-            home_.signal_to(to, [asker, shared](process_core* alive) {
-                const bool is_there = alive != nullptr && alive->links.contains(asker);
-                shared->reply(
-                    encode(far_state{.alive = alive != nullptr, .number = is_there ? 1U : 0U}));
-            });
-            return;
-        case call_kind::writable:
-            home_.signal_to(to, [shared](process_core* alive) {
-                if (alive == nullptr) {
-                    shared->reply(encode(far_state{}));
-                    return;
-                }
-                auto [room, told] = make_pending<void>();
-                room.then([shared](const result<void>& got) {
-                    shared->reply(encode(far_state{.alive = got.has_value()}));
-                });
-                alive->on_writer(std::move(told));
-            });
-            return;
-        case call_kind::spawn: {
-            const auto made = home_.make(what.text, what.arguments);
-            if (!made) {
-                shared->fail(made.error());
-                return;
-            }
-            shared->reply(encode(far_state{
-                .alive = true, .index = made->index(), .generation = made->generation()}));
-            return;
-        }
-    }
-    shared->fail({errc::incompatible, "a call of a kind that this version does not know"});
-}
-
-void far_side::spawn(const member_id& life,
-                     std::string name,
-                     std::string arguments,
-                     completer<pid> told) {
-    auto done = [this, keep = home_.shared_from_this(), life, told = std::move(told)](
-                    result<std::string> got) mutable {
-        if (!got) {
-            told(std::unexpected{got.error()});
-            return;
-        }
-        const auto state = decode<far_state>(*got);
-        if (!state) {
-            told(std::unexpected{state.error()});
-            return;
-        }
-        told(pid{life, home_.name_of(life), state->index, state->generation});
-    };
-    call(life,
-         {.kind = call_kind::spawn, .text = std::move(name), .arguments = std::move(arguments)},
-         std::move(done));
 }
 
 }  // namespace muster::process_detail

@@ -67,6 +67,9 @@ public:
     /// Starts what `name` makes of `arguments`, on that life.
     void spawn(const member_id& life, std::string name, std::string arguments, completer<pid> told);
 
+    /// What that process takes: the JSON array of what `describe_message` says.
+    void shapes(const pid& of, callback<result<std::string>> done);
+
     // --- From the mesh, and from who knows the members -----------------------------------------
 
     void take_message(const mesh::arrival& one);
@@ -105,6 +108,7 @@ private:
     void watch_answered(std::uint64_t which, const result<std::string>& got);
     void end_watch(std::uint64_t which, exit_reason why);
     void end_links(const member_id& life, ending how);
+    void forget_if_away(const member_id& life, const member_id& id);
     void answer_call(far_call& what, const mesh::incoming& from, mesh::responder answer);
     void poll_writable(pid who, completer<void> told);
     void look_again(pid who, completer<void> told);

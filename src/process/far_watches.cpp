@@ -191,7 +191,28 @@ void far_side::lost(const member_id& id) {
                     });
             }
         }
+        for (const auto& [life, who] : *learned_.read()) {
+            if (who.id == id) {
+                home_.workers().front()->set_alarm(now + watch_patience,
+                                                   home_.next_number(),
+                                                   [this, life, id] { forget_if_away(life, id); });
+            }
+        }
     });
+}
+
+/// No view will say that a client has ended: one that has not connected again is taken for gone.
+void far_side::forget_if_away(const member_id& life, const member_id& id) {
+    mesh::mesh* const net = net_.load();
+    if (net == nullptr || net->is_connected(id) || find_(life)) {
+        return;
+    }
+    learned_.change([&](learned_map& all) {
+        if (const auto found = all.find(life); found != all.end() && found->second.id == id) {
+            all.erase(found);
+        }
+    });
+    end_links(life, ending::unreachable);
 }
 
 void far_side::life_ended(const member_id& life) {

@@ -46,11 +46,13 @@ enum class call_kind : std::uint8_t {
     monitor,
     link,
     spawn,
-    writable,   ///< answered when its mailbox is at most half full
-    check_link  ///< whether a link that was made is still there
+    writable,    ///< answered when its mailbox is at most half full
+    check_link,  ///< whether a link that was made is still there
+    shapes       ///< what it takes
 };
 
-/// A request about a process: answered with a `far_state`.
+/// A request about a process: answered with a `far_state`, but for `shapes`, which is answered with
+/// JSON.
 struct far_call {
     static constexpr std::string_view wire_name = "muster.call/1";
     call_kind kind{};

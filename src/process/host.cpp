@@ -26,6 +26,25 @@ private:
     runtime::gate& gate_;
 };
 
+/// A message as bytes.
+class raw_parcel final : public detail::parcel {
+public:
+    raw_parcel(std::string type_name, std::string bytes)
+        : parcel{&kind_}, name_{std::move(type_name)}, body_{std::move(bytes)} {
+        kind_.name = name_;
+        weight = static_cast<std::uint32_t>(sizeof(raw_parcel) + name_.size() + body_.size());
+    }
+
+private:
+    static void append(std::string& out, const parcel& one) {
+        out += static_cast<const raw_parcel&>(one).body_;
+    }
+
+    std::string name_;
+    std::string body_;
+    detail::message_type kind_{{}, &append, nullptr, nullptr, nullptr};
+};
+
 /// Has each worker end all that lives on it, and waits for that. Where a loop has stopped already
 /// nothing runs any more, and it is done here.
 void end_everywhere(const std::shared_ptr<host_core>& core, bool close) {
@@ -78,6 +97,28 @@ process_host::~process_host() {
 
 void process_host::look_up_by(std::shared_ptr<detail::name_service> how) {
     core_->look_up_by(std::move(how));
+}
+
+// What these hand out holds the core weakly: it is kept by what the core itself holds.
+
+void process_host::go_afar_by(send_far how) {
+    core_->go_afar_by(std::move(how));
+}
+
+process_host::send_far process_host::way_afar() const {
+    return [weak = std::weak_ptr{core_}](const pid& to, detail::parcel_ptr one) -> result<void> {
+        const auto core = weak.lock();
+        return core ? core->far().deliver(to, std::move(one))
+                    : fail(errc::closed, "the processes here have ended");
+    };
+}
+
+std::function<void(const detail::local_ref&, const pid&)> process_host::tells_lost() const {
+    return [weak = std::weak_ptr{core_}](const detail::local_ref& from, const pid& to) {
+        if (const auto core = weak.lock()) {
+            core->count_lost(from, undelivered{.to = to, .count = 1, .global = {}});
+        }
+    };
 }
 
 void process_host::find_globals_by(std::weak_ptr<detail::global_service> how) {
@@ -167,6 +208,18 @@ pending<pid> process_host::spawn_on(const member_id& life,
         core_->far().spawn(life, std::move(name), std::move(arguments), std::move(told));
     }
     return std::move(answer);
+}
+
+void process_host::shapes_of(const pid& who, callback<result<std::string>> done) {
+    if (core_->is_far(who)) {
+        core_->far().shapes(who, std::move(done));
+    } else {
+        done(fail(errc::invalid_argument, who.text() + " is no process of another node"));
+    }
+}
+
+result<void> process_host::send_raw(const pid& to, std::string type, std::string body) {
+    return router_->deliver(to, std::make_unique<raw_parcel>(std::move(type), std::move(body)));
 }
 
 void process_host::exit(const pid& who, std::string text) {

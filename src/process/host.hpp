@@ -69,6 +69,13 @@ public:
     [[nodiscard]] const std::shared_ptr<detail::router>& way() const noexcept { return router_; }
 
     [[nodiscard]] detail::site site() const { return {router_, {}, {}}; }
+    using send_far = std::function<result<void>(const pid& to, detail::parcel_ptr one)>;
+    /// From here on what is for processes of other lives goes through `how`, which sends it on by
+    /// `way_afar`, or tells its sender that it was lost. Before any is started.
+    void go_afar_by(send_far how);
+    [[nodiscard]] send_far way_afar() const;
+    [[nodiscard]] std::function<void(const detail::local_ref& from, const pid& to)> tells_lost()
+        const;
 
     /// From here on processes find others by name through `how`. Before any is started.
     void look_up_by(std::shared_ptr<detail::name_service> how);
@@ -112,6 +119,12 @@ public:
     [[nodiscard]] pending<pid> spawn_on(const member_id& life,
                                         std::string name,
                                         std::string arguments);
+
+    /// What a process takes, as JSON (docs/format/shapes.md); not of this node's own.
+    /// Errors: gone, unavailable, incompatible, outcome_unknown.
+    void shapes_of(const pid& who, callback<result<std::string>> done);
+    /// Sends a message whose type this program does not have. Errors: as `self::send`.
+    result<void> send_raw(const pid& to, std::string type, std::string body);
 
     /// How many live; how many messages of plain threads were accepted and then lost.
     [[nodiscard]] std::size_t living() const noexcept;

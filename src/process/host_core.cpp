@@ -40,7 +40,7 @@ pid host_core::pid_of(const detail::local_ref& one) const {
 
 result<void> host_core::deliver(const pid& to, detail::parcel_ptr one) {
     if (is_far(to)) {
-        return far_.deliver(to, std::move(one));
+        return afar_ ? afar_(to, std::move(one)) : far_.deliver(to, std::move(one));
     }
     if (to.empty()) {
         error why{errc::invalid_argument, "a message needs an address: this pid is nobody's"};

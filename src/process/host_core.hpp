@@ -57,6 +57,9 @@ public:
     void disarm(const detail::alarm& one) override;
     [[nodiscard]] detail::name_service* names() const noexcept override { return services_.get(); }
     /// Before any process runs.
+    void go_afar_by(std::function<result<void>(const pid&, detail::parcel_ptr)> how) {
+        afar_ = std::move(how);
+    }
     void look_up_by(std::shared_ptr<detail::name_service> how) { services_ = std::move(how); }
     [[nodiscard]] std::shared_ptr<detail::global_service> globals() const noexcept override {
         return globals_.lock();
@@ -129,6 +132,7 @@ private:
     const process_limits limits_;
     far_side far_{*this};
     std::function<std::string(const member_id&)> names_;
+    std::function<result<void>(const pid&, detail::parcel_ptr)> afar_;  ///< instead of `far_`
     std::shared_ptr<detail::name_service> services_;
     std::weak_ptr<detail::global_service> globals_;
     runtime::published<std::map<std::string, factory>> factories_{

@@ -265,9 +265,21 @@ void process_core::settle_load() {
     }
 }
 
+std::string process_core::shapes() const {
+    std::string out{'['};
+    for (const message_type* const one : takes_) {
+        out += out.size() == 1 ? "" : ",";
+        one->describe(out);
+    }
+    return out += ']';
+}
+
 bool process_core::begin_wait(std::span<const message_type* const> types,
                               std::optional<std::chrono::nanoseconds> limit) {
     wanted_ = types;
+    if (!types.empty()) {
+        takes_ = types;
+    }
     limit_ = limit;
     ended_wait_.reset();
     if (stopping_ && closed_answers_ < max_closed_answers) {

@@ -59,6 +59,8 @@ public:
     [[nodiscard]] pid sender_of(const detail::parcel& one) const override;
     [[nodiscard]] std::chrono::nanoseconds now() const override;
 
+    /// On its worker: what its last `receive` was for, as JSON.
+    [[nodiscard]] std::string shapes() const;
     bool begin_wait(std::span<const detail::message_type* const> types,
                     std::optional<std::chrono::nanoseconds> limit) override;
     void suspend(std::coroutine_handle<> waiting) override;
@@ -131,6 +133,7 @@ private:
 
     // What it waits for.
     std::span<const detail::message_type* const> wanted_;
+    std::span<const detail::message_type* const> takes_;  ///< The same of the last `receive`.
     std::optional<std::chrono::nanoseconds> limit_;
     std::coroutine_handle<> waiting_;
     detail::parcel_ptr taken_;

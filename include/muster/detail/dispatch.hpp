@@ -3,6 +3,7 @@
 /// @file
 /// From bytes to the `on` of a partition, and back: what `serve` makes of the user's class.
 
+#include "muster/detail/shape.hpp"
 #include "muster/error.hpp"
 #include "muster/ids.hpp"
 #include "muster/message.hpp"
@@ -198,6 +199,10 @@ public:
                                  std::string_view bytes,
                                  const call& who,
                                  answer_fn answer) override {
+        if (type == shapes_type) {
+            answer(describe_all({&describe_message<Requests>...}));
+            return nullptr;
+        }
         std::shared_ptr<void> running;
         const bool known =
             ((type == wire_name_of<Requests>() &&
@@ -212,7 +217,8 @@ public:
     }
 
     [[nodiscard]] bool is_read(std::string_view type) const override {
-        return ((type == wire_name_of<Requests>() && reads_only<Requests>()) || ...);
+        return type == shapes_type ||
+               ((type == wire_name_of<Requests>() && reads_only<Requests>()) || ...);
     }
 
 private:

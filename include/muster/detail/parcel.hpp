@@ -3,6 +3,7 @@
 /// @file
 /// A message on its way to a mailbox, and the duty to answer it.
 
+#include "muster/detail/shape.hpp"
 #include "muster/error.hpp"
 #include "muster/message.hpp"
 #include "muster/pending.hpp"
@@ -41,12 +42,14 @@ class router;
 using answer_bytes_fn = std::move_only_function<void(result<std::string>)>;
 
 /// What is known of the type of a message when its body is not: its name, how it travels, and how
-/// the duty to answer it is taken on for an asker far away (null where it has no reply).
+/// the duty to answer it is taken on for an asker far away (null where it has no reply), and what
+/// it is made of.
 struct message_type {
     std::string_view name;
     void (*encode)(std::string& out, const parcel& one);
     std::unique_ptr<parcel> (*decode)(std::string_view bytes);
     std::shared_ptr<ask_ticket> (*duty)(std::shared_ptr<router> home, answer_bytes_fn answer);
+    void (*describe)(std::string& out);
 };
 
 template <class T>
@@ -69,7 +72,7 @@ constexpr auto duty_of()
 /// One object for each type of message: its address is how a mailbox tells them apart.
 template <class T>
 inline constexpr message_type message_type_of{
-    wire_name_of<T>(), &encode_parcel<T>, &decode_parcel<T>, duty_of<T>()};
+    wire_name_of<T>(), &encode_parcel<T>, &decode_parcel<T>, duty_of<T>(), &describe_message<T>};
 
 /// Bytes that `value` holds outside of itself, about.
 template <class T>

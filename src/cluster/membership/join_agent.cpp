@@ -270,6 +270,9 @@ void join_agent::requeue(const std::string& old_child, std::function<void(const 
 }
 
 void join_agent::fail_with(errc code, std::string text) {
+    if (code == errc::not_authorized) {
+        text += "; `digest` must be the one that the other members have";
+    }
     told_.failed({code, std::move(text)});
 }
 

@@ -37,7 +37,10 @@ public:
         : tenant{*home}, keep_{std::move(home)}, whole_{std::move(whole)}, me_{me} {
         whole_->attach(me_, this);
     }
-    ~sim_stream() override { sim_stream::close(); }
+    ~sim_stream() override {
+        sim_stream::close();
+        whole_->close(me_);  // Also where its loop has stopped before, and abandoned it.
+    }
 
     void read_some(std::span<char> into, callback<result<std::size_t>> done) override {
         MUSTER_ASSERT(!on_read_, "one read at a time");

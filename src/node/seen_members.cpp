@@ -1,0 +1,72 @@
+#include "node/seen_members.hpp"
+
+namespace muster::detail {
+
+member_state state_of(cluster::lifecycle state) {
+    return static_cast<member_state>(static_cast<std::uint8_t>(state));
+}
+
+static_assert(static_cast<int>(member_state::left) == static_cast<int>(cluster::lifecycle::left));
+
+view public_view(const cluster::view_snapshot& from) {
+    view out{.number = from.number,
+             .leader = from.leader,
+             .epoch = leader_epoch{from.epoch},
+             .members = {}};
+    for (const auto& one : from.members) {
+        out.members.push_back({one.id,
+                               one.described.name,
+                               state_of(one.state),
+                               one.described.address,
+                               one.described.admin,
+                               one.described.zone,
+                               one.described.weight,
+                               one.described.roles,
+                               one.described.version,
+                               one.described.metadata,
+                               one.described.started_unix_ms,
+                               one.described.life});
+    }
+    return out;
+}
+
+std::optional<life_book::life_map::mapped_type> life_book::find(const member_id& life) const {
+    const auto lives = lives_.read();
+    const auto found = lives->find(life);
+    return found == lives->end() ? std::nullopt : std::optional{found->second};
+}
+
+void life_book::attach(const std::shared_ptr<life_book>& book,
+                       process_host& mine,
+                       mesh::mesh& net) {
+    mine.attach(
+        net,
+        [book](const member_id& life) -> std::optional<mesh::peer> {
+            const auto one = book->find(life);
+            return one ? std::optional{one->first} : std::nullopt;
+        },
+        [book](const member_id& life) {
+            const auto one = book->find(life);
+            return one ? one->second : std::string{};
+        });
+}
+
+void life_book::learn(const cluster::view_snapshot& now, process_host& mine) {
+    auto lives = std::make_shared<life_map>();
+    for (const auto& one : now.members) {
+        if (!one.described.life.empty()) {
+            lives->emplace(
+                one.described.life,
+                std::pair{mesh::peer{one.id, one.described.address}, one.described.name});
+        }
+    }
+    const auto before = lives_.read();
+    lives_.replace(lives);
+    for (const auto& [life, who] : *before) {
+        if (!lives->contains(life)) {
+            mine.life_ended(life);
+        }
+    }
+}
+
+}  // namespace muster::detail
