@@ -130,12 +130,13 @@ TEST_F(member_test, a_leader_that_leaves_is_followed_before_its_session_ends) {
     ASSERT_TRUE(wait([&] { return a.app->leads; }));
     node& b = start("b", {{"work", hash_of(4)}});
     ASSERT_TRUE(wait_owned(b, "work", 2));
+    ASSERT_TRUE(wait_owned(a, "work", 2));
     bool left = false;
     on(a, [&](node& at) {
         at.self->leave(at.control->now() + 5s, [&](const result<void>&) { left = true; });
     });
     EXPECT_TRUE(wait([&] { return (b.app->leads && b.app->count("work") == 4) || left; }));
-    EXPECT_FALSE(left) << "it waited for the end of the session";
+    EXPECT_FALSE(left) << "leads: " << b.app->leads << ", owns " << b.app->count("work");
     EXPECT_FALSE(a.app->leads);
     EXPECT_TRUE(wait([&] { return left; }));
 }

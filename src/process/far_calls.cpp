@@ -28,32 +28,37 @@ void far_side::call(const member_id& life, far_call what, callback<result<std::s
     net->request(*peer, std::move(bytes), home_.platform().now() + call_patience, std::move(done));
 }
 
+/// `asker` monitors a process of here, and calls that `number`.
+void far_side::watch_for(const detail::local_ref& to,
+                         const pid& asker,
+                         std::uint64_t number,
+                         const std::shared_ptr<mesh::responder>& answer) {
+    home_.signal_to(
+        to, [this, keep = home_.shared_from_this(), asker, answer, number](process_core* alive) {
+            far_state state{.alive = alive != nullptr};
+            if (alive != nullptr) {
+                state.number = home_.next_number();
+                alive->watchers.emplace_back(
+                    state.number, [this, keep, asker, number](const pid&, const exit_reason& why) {
+                        signal(asker.life(),
+                               {.kind = signal_kind::down,
+                                .life = asker.life(),
+                                .number = number,
+                                .how = why.how,
+                                .text = why.text});
+                    });
+            }
+            answer->reply(encode(state));
+        });
+}
+
 void far_side::answer_call(far_call& what, const mesh::incoming& from, mesh::responder answer) {
     const detail::local_ref to{what.index, what.generation};
     const pid asker{from.life, std::string{from.name}, what.from_index, what.from_generation};
     const auto shared = std::make_shared<mesh::responder>(std::move(answer));
     switch (what.kind) {
         case call_kind::monitor:
-            home_.signal_to(
-                to,
-                [this, keep = home_.shared_from_this(), asker, shared, number = what.number](
-                    process_core* alive) {
-                    far_state state{.alive = alive != nullptr};
-                    if (alive != nullptr) {
-                        state.number = home_.next_number();
-                        alive->watchers.emplace_back(
-                            state.number,
-                            [this, keep, asker, number](const pid&, const exit_reason& why) {
-                                signal(asker.life(),
-                                       {.kind = signal_kind::down,
-                                        .life = asker.life(),
-                                        .number = number,
-                                        .how = why.how,
-                                        .text = why.text});
-                            });
-                    }
-                    shared->reply(encode(state));
-                });
+            watch_for(to, asker, what.number, shared);
             return;
         case call_kind::link:
             home_.signal_to(

@@ -109,6 +109,10 @@ private:
     void end_watch(std::uint64_t which, exit_reason why);
     void end_links(const member_id& life, ending how);
     void forget_if_away(const member_id& life, const member_id& id);
+    void watch_for(const detail::local_ref& to,
+                   const pid& asker,
+                   std::uint64_t number,
+                   const std::shared_ptr<mesh::responder>& answer);
     void answer_call(far_call& what, const mesh::incoming& from, mesh::responder answer);
     void poll_writable(pid who, completer<void> told);
     void look_again(pid who, completer<void> told);
