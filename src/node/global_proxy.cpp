@@ -78,7 +78,11 @@ result<void> global_proxy::deliver(parcel_ptr one) {
             if (!can_wait(how.error().code)) {
                 return refuse(*one, std::move(how.error()));
             }
-            ended(to->who);
+            if (how.error().code == errc::gone) {
+                ended(to->who);
+            } else {
+                forget(to->who);  // Not reached: whoever is asked again may name it again.
+            }
         }
     }
     if (count_.fetch_add(1, std::memory_order_acq_rel) >= most_held) {
@@ -235,7 +239,9 @@ void global_proxy::flush() {
         }
         const auto how = way->offer(to->who, one.what, returner(to->who));
         if (!how && can_wait(how.error().code)) {
-            dead_ = to->who;
+            if (how.error().code == errc::gone) {
+                dead_ = to->who;
+            }
             forget(to->who);
             look_again();
             return;
