@@ -198,6 +198,27 @@ TEST(mesh_worlds, row_113_dialling_at_once_leaves_one_connection_and_loses_nothi
     }
 }
 
+// faults.md row 113: whose dial was refused because the other's counts, is not unreachable.
+TEST(mesh_worlds, row_113_who_asks_while_both_dial_is_answered_too) {
+    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+        world one{seed};
+        node ann{one, "ann", member_id{1, 1}};
+        node bob{one, "bob", member_id{2, 2}};
+        const auto there = ann.ask(bob.as_peer(), "a");
+        one.run_for(std::chrono::microseconds{one.random_below(1500)});
+        std::vector<std::shared_ptr<node::outcome>> back;
+        for (int i = 0; i < 100; ++i) {
+            back.push_back(bob.ask(ann.as_peer(), "b"));
+            one.run_for(50us);
+        }
+        one.run_for(3s);
+        for (const auto& got : back) {
+            ASSERT_TRUE(got->value && *got->value)
+                << seed << (got->value ? ": " + got->value->error().text : "");
+        }
+    }
+}
+
 TEST_F(mesh_in_a_world, row_113_a_lost_connection_is_replaced_though_the_other_side_trusts_it) {
     static_cast<void>(ann_.ask(bob_.as_peer(), "first"));  // Dialled by the smaller one.
     run();

@@ -354,8 +354,12 @@ void peer_link::dial_failed(std::uint64_t dial, const error& why, bool duplicate
         }
         const auto& loop = core->worker_at(home_).home;
         phase_ = phase::idle;
+        if (duplicate) {
+            failures_ = 0;  // It is reached: its own connection is on the way here.
+        }
         const duration pause =
-            std::min(first_pause * (1U << std::min(failures_++, 4U)), longest_pause);
+            std::min(first_pause * (1U << std::min(failures_, 4U)), longest_pause);
+        failures_ += duplicate ? 0 : 1;
         const auto jitter = static_cast<std::int64_t>(
             loop->random_below(static_cast<std::uint64_t>(pause.count()) / 4));
         not_before_ = loop->now() + pause - duration{jitter};
