@@ -25,7 +25,7 @@ protected:
         const auto got = world.answer(world.at(by).leader().within(20s).ask<who_are_you>());
         return got ? *got : got.error().text;
     }
-    boss_book book;
+    boss_book book, other;
     node_world world;
 };
 
@@ -119,7 +119,6 @@ TEST_F(led, a_process_that_ends_is_started_again_while_its_node_leads) {
 }
 
 TEST_F(led, a_second_body_takes_the_place_of_the_first) {
-    boss_book other;
     for (const char* name : {"ann", "bob", "cid"}) {
         static_cast<void>(world.at(name).lead(boss, &other));
     }
