@@ -70,7 +70,7 @@ TEST_F(strangers, row_112_a_flipped_bit_ends_the_connection_and_reaches_no_handl
     const std::string whole = request_frame(1, "transfer 100");
     for (std::size_t at = header_size; at < whole.size(); ++at) {
         std::string bytes = whole;
-        bytes[at] = static_cast<char>(bytes[at] ^ (1U << (at % 8)));
+        bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ (1U << (at % 8)));
         stranger one{world_, outside_, bob_};
         one.say(greeting());
         one.say(bytes);
