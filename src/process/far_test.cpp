@@ -103,7 +103,9 @@ process counter(self me) {
     long sum = 0;
     while (auto in = co_await me.receive<add, total>()) {
         if (const auto* one = in->get_if<add>()) {
-            sum = sum * 10 + one->body.n;  // Shows the order, too.
+            // Shows the order, too; of many, that of the last.
+            sum = static_cast<long>(static_cast<unsigned long>(sum) % 1'000'000'000'000 * 10 +
+                                    static_cast<unsigned long>(one->body.n));
         }
         if (auto* asked = in->get_if<total>()) {
             asked->reply(sum);
