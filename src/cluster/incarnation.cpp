@@ -379,12 +379,11 @@ void incarnation::view_seen(const view_record& now) {
 // --- Plans and partitions ------------------------------------------------------------------------
 
 void incarnation::follow(const std::string& resource) {
-    const auto known = memory_.known_plans.find(resource);
     plans_.try_emplace(
         resource,
         at_,
         resource,
-        known == memory_.known_plans.end() ? 0 : known->second - 1,
+        memory_.plans.before_newest(resource),
         [this, resource](const specification& spec, const plan& whole) {
             plan_seen(resource, spec, whole);
         },
@@ -410,8 +409,7 @@ void incarnation::follow(const std::string& resource) {
 void incarnation::plan_seen(const std::string& resource,
                             const specification& spec,
                             const plan& whole) {
-    plan_number& known = memory_.known_plans[resource];
-    known = std::max(known, whole.number);
+    memory_.plans.saw(resource, whole.number);
     memory_.host->plan_changed(
         std::make_shared<plan_snapshot>(resource, at_.incarnation, spec, whole));
     if (const auto holder = holders_.find(resource); holder != holders_.end() && !retired_) {

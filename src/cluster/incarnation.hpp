@@ -44,7 +44,7 @@ struct member_memory {
     bool suspects_itself = false;
     bool leaving = false;
     std::int64_t known_view = 0;
-    std::map<std::string, plan_number> known_plans;
+    known_plans plans;
     std::map<member_id, descriptor> descriptors;  ///< read once per id
     std::function<void(task_fn)> offload;
     std::shared_ptr<member_host> host;

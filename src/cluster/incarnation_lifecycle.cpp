@@ -11,8 +11,7 @@
 namespace muster::cluster {
 
 namespace {
-constexpr duration plan_patience = 1s;   ///< how long init waits for the first plans
-constexpr duration entropy_every = 60s;  ///< a lost watch event is healed by then
+constexpr duration plan_patience = 1s;  ///< how long init waits for the first plans
 }  // namespace
 
 // --- The lifecycle -------------------------------------------------------------------------------
@@ -269,10 +268,7 @@ bool incarnation::holds_anything() const {
 
 /// A watch event that got lost is made good within a minute.
 void incarnation::schedule_anti_entropy() {
-    const duration wait =
-        entropy_every * 3 / 4 + duration{static_cast<duration::rep>(at_.loop.random_below(
-                                    static_cast<std::uint64_t>((entropy_every / 4).count())))};
-    entropy_timer_->set(at_.loop.now() + wait, life_.wrap([this] {
+    entropy_timer_->set(next_anti_entropy(at_.loop), life_.wrap([this] {
         view_reader_->look();
         publisher_->look_again();
         for (auto& [name, reader] : plans_) {

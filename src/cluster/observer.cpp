@@ -20,7 +20,6 @@ using zookeeper::zk_error;
 
 /// Owns nothing that ends with its session, so there is no lease to keep it short for.
 constexpr std::chrono::milliseconds usual_timeout{6'000};
-constexpr duration entropy_every = 60s;
 
 /// What outlives a session.
 struct memory {
@@ -28,7 +27,7 @@ struct memory {
     std::shared_ptr<observer_host> host;
     std::set<std::string> resources;
     std::int64_t known_view = 0;
-    std::map<std::string, plan_number> known_plans;
+    known_plans plans;
     std::map<member_id, descriptor> descriptors;
 };
 
@@ -55,15 +54,13 @@ public:
         if (!begun_) {
             return;  // Taken up when it begins.
         }
-        const auto known = memory_.known_plans.find(resource);
         plans_.try_emplace(
             resource,
             at_,
             resource,
-            known == memory_.known_plans.end() ? 0 : known->second - 1,
+            memory_.plans.before_newest(resource),
             [this, resource](const specification& spec, const plan& whole) {
-                plan_number& newest = memory_.known_plans[resource];
-                newest = std::max(newest, whole.number);
+                memory_.plans.saw(resource, whole.number);
                 memory_.host->plan_changed(
                     std::make_shared<plan_snapshot>(resource, at_.incarnation, spec, whole));
             },
@@ -135,9 +132,7 @@ private:
 
     /// Anti-entropy, as members do it.
     void look_again() {
-        const auto spread =
-            duration{static_cast<std::int64_t>(at_.loop.random_below(entropy_every.count() / 4))};
-        entropy_->set(at_.loop.now() + entropy_every * 3 / 4 + spread, life_.wrap([this] {
+        entropy_->set(next_anti_entropy(at_.loop), life_.wrap([this] {
             view_->look();
             for (auto& [name, reader] : plans_) {
                 reader.look_again();

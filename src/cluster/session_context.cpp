@@ -1,6 +1,14 @@
 #include "cluster/session_context.hpp"
 
-namespace muster::cluster::reading {
+namespace muster::cluster {
+
+instant next_anti_entropy(runtime::loop& loop) {
+    constexpr duration every = 60s;
+    const auto spread = loop.random_below(static_cast<std::uint64_t>((every / 4).count()));
+    return loop.now() + every * 3 / 4 + duration{static_cast<duration::rep>(spread)};
+}
+
+namespace reading {
 namespace {
 
 bool session_lives(const session_context& at) {
@@ -59,4 +67,6 @@ void exists(const session_context& at,
     at.zk.exists(path, watch, never, life.wrap(std::move(seen)));
 }
 
-}  // namespace muster::cluster::reading
+}  // namespace reading
+
+}  // namespace muster::cluster

@@ -34,6 +34,10 @@ struct session_context {
     }
 };
 
+/// When to read again though no watch fired: a lost watch event is healed within a minute. Spread,
+/// so that not all do it at once.
+[[nodiscard]] instant next_anti_entropy(runtime::loop& loop);
+
 /// Reads are repeated while their connection breaks: a read has no effect, and the client waits
 /// for a connection by itself. They end with an answer, with a refusal, or with the session.
 namespace reading {

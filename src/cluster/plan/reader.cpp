@@ -2,11 +2,22 @@
 
 #include "cluster/codec.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace muster::cluster {
 
 using zookeeper::zk_error;
+
+plan_number known_plans::before_newest(const std::string& resource) const {
+    const auto known = newest_.find(resource);
+    return known == newest_.end() ? 0 : known->second - 1;
+}
+
+void known_plans::saw(const std::string& resource, plan_number number) {
+    plan_number& newest = newest_[resource];
+    newest = std::max(newest, number);
+}
 
 plan_reader::plan_reader(const session_context& at,
                          std::string resource,

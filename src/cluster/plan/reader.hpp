@@ -15,6 +15,18 @@
 
 namespace muster::cluster {
 
+/// Which plan of each resource this process has seen last, from one session to the next.
+/// Threads: control loop only.
+class known_plans {
+public:
+    /// What a new reader takes for known: the newest is handed out once more.
+    [[nodiscard]] plan_number before_newest(const std::string& resource) const;
+    void saw(const std::string& resource, plan_number number);
+
+private:
+    std::map<std::string, plan_number> newest_;
+};
+
 /// Threads: control loop only.
 class plan_reader {
 public:
