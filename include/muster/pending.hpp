@@ -42,6 +42,14 @@ public:
     }
     /// Calls `then` once the answer is there, which may be now, on this thread. Once.
     void when_ready(std::move_only_function<void()> then);
+    /// The same, of which it is known that it does no more than have a strand go on.
+    void when_ready_go_on(std::move_only_function<void()> then) {
+        is_awaited_.store(true, std::memory_order_relaxed);
+        when_ready(std::move(then));
+    }
+    [[nodiscard]] bool is_awaited() const noexcept {
+        return is_awaited_.load(std::memory_order_relaxed);
+    }
     /// Blocks this thread until the answer is there. A bug on one of Muster's own threads.
     void wait();
 
@@ -52,6 +60,7 @@ protected:
 private:
     enum : int { empty, waited_for, ready };
     std::atomic<int> state_{empty};
+    std::atomic<bool> is_awaited_{false};
     std::move_only_function<void()> then_;
 };
 
@@ -95,13 +104,12 @@ public:
     void await_suspend(std::coroutine_handle<> waiting) {
         // Resumed where it was suspended: on the strand of its partition or process.
         auto home = detail::strand::current();
-        state_->when_ready([home = std::move(home), waiting]() mutable {
-            if (home) {
-                home->post([waiting] { waiting.resume(); });
-            } else {
-                waiting.resume();
-            }
-        });
+        if (home) {
+            state_->when_ready_go_on(
+                [home = std::move(home), waiting] { home->post([waiting] { waiting.resume(); }); });
+        } else {
+            state_->when_ready([waiting] { waiting.resume(); });
+        }
     }
     result<T> await_resume() { return state_->take(); }
 

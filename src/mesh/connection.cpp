@@ -343,11 +343,9 @@ void connection::take_open(const frame& one) {
     if (static_cast<std::uint8_t>(one.type) >= first_free_type) {
         ++taken_;
     }
-    const auto& known = core_.wanted().frames;
-    const auto handler = known.find(static_cast<std::uint8_t>(one.type));
-    if (handler != known.end()) {
+    if (const auto* handler = core_.handler_of(static_cast<std::uint8_t>(one.type))) {
         if (!core_.has_stopped()) {
-            handler->second({peer_id_, peer_life_, peer_name_, one.id, one.body});
+            (*handler)({peer_id_, peer_life_, peer_name_, one.id, one.body, memo_});
         }
     } else if ((one.flags & flag_optional) == 0) {
         broken("a frame of unknown type");
@@ -387,7 +385,8 @@ void connection::take_request(const frame& one) {
                   peer_name_,
                   one.body.substr(4),
                   batch_time_ + left,
-                  std::move(answering)});
+                  std::move(answering),
+                  memo_});
 }
 
 // --- Writing -----------------------------------------------------------------------------------

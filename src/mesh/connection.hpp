@@ -159,6 +159,7 @@ private:
     std::uint64_t taken_ = 0;         ///< Frames of free types taken and not confirmed yet.
     std::string peer_name_;
     member_id peer_life_;
+    std::shared_ptr<void> memo_;  ///< Of whoever handles what comes on it.
     std::atomic<std::size_t> backlog_{0};
 
     reply_slots pending_;

@@ -23,13 +23,29 @@ public:
                  std::string body,
                  instant deadline,
                  callback<result<std::string>> done) override {
-        core_->request(to, std::move(body), deadline, std::move(done));
+        core_->request(to, body, deadline, std::move(done));
     }
     [[nodiscard]] result<void> post(const peer& to,
                                     std::uint8_t type,
                                     std::uint64_t id,
                                     std::string_view body) override {
         return core_->post(to, type, id, body);
+    }
+
+    [[nodiscard]] std::shared_ptr<way> way_to(const peer& to) override {
+        return core_->link_to(to);
+    }
+    void request(way& by,
+                 std::string_view body,
+                 instant deadline,
+                 callback<result<std::string>> done) override {
+        core_->request(static_cast<peer_link&>(by), body, deadline, std::move(done));
+    }
+    [[nodiscard]] result<void> post(way& by,
+                                    std::uint8_t type,
+                                    std::uint64_t id,
+                                    std::string_view body) override {
+        return core_->post(static_cast<peer_link&>(by), type, id, body);
     }
 
     [[nodiscard]] std::size_t waiting_for(const peer& to) const override {

@@ -44,7 +44,11 @@ struct arrival {
     std::string_view name;  ///< as `settings::name` of the other side; lives during the call only
     std::uint64_t id = 0;
     std::string_view body;  ///< lives during the call only
+    /// Of the connection, for whoever handles what comes on it, and as long as it; null at first.
+    std::shared_ptr<void>& memo;
 };
+
+using frame_handler = std::function<void(const arrival&)>;
 
 struct settings {
     std::string cluster;
@@ -63,7 +67,7 @@ struct settings {
     std::size_t max_handshakes_per_address = 64;
     /// By frame type, 64 to 255; run on the worker that read the frame. A peer that sends a type
     /// not named here is hung up on, unless the frame says that it may be passed over.
-    std::map<std::uint8_t, std::function<void(const arrival&)>> frames{};
+    std::map<std::uint8_t, frame_handler> frames{};
     /// What tells this run of the program from all others, whatever sessions it has: the other side
     /// learns it, and the name, with the greeting. Two lives have one connection: a newer one ends
     /// the older, whose frames come before those of the newer one or not at all.
@@ -102,6 +106,18 @@ struct incoming {
     std::string_view body;  ///< lives during the call only
     instant deadline;       ///< of the asker, on this machine's clock
     responder answer;
+    std::shared_ptr<void>& memo;  ///< as `arrival::memo`; of requests to oneself, the worker's
+};
+
+/// The way to one peer, for whoever sends to it often: it spares finding the peer again each time.
+/// Threads:  any.
+/// Lifetime: as long as it is held; it keeps no connection and no mesh alive.
+class way {
+public:
+    way() = default;
+    way(const way&) = delete;
+    way& operator=(const way&) = delete;
+    virtual ~way() = default;
 };
 
 struct counters {
@@ -174,6 +190,18 @@ public:
     /// Errors: overloaded, invalid_argument (too long), closed; what goes wrong later is told to
     /// `settings::unconfirmed`.
     [[nodiscard]] virtual result<void> post(const peer& to,
+                                            std::uint8_t type,
+                                            std::uint64_t id,
+                                            std::string_view body) = 0;
+
+    /// Null once this node stops.
+    [[nodiscard]] virtual std::shared_ptr<way> way_to(const peer& to) = 0;
+    /// The same two on a way of this mesh.
+    virtual void request(way& by,
+                         std::string_view body,
+                         instant deadline,
+                         callback<result<std::string>> done) = 0;
+    [[nodiscard]] virtual result<void> post(way& by,
                                             std::uint8_t type,
                                             std::uint64_t id,
                                             std::string_view body) = 0;

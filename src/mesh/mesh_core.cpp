@@ -16,6 +16,9 @@ mesh_core::mesh_core(std::vector<std::shared_ptr<runtime::loop>> loops,
         workers_.push_back(std::make_unique<worker>());
         workers_.back()->home = std::move(loop);
     }
+    for (const auto& [type, handle] : settings_.frames) {
+        frame_handlers_[type] = &handle;
+    }
 }
 
 // --- Who ---------------------------------------------------------------------------------------
@@ -158,23 +161,29 @@ void mesh_core::end_later(reply_fn done, error why) {
         });
 }
 
-void mesh_core::request(const peer& to, std::string body, instant deadline, reply_fn done) {
+void mesh_core::request(const peer& to, std::string_view body, instant deadline, reply_fn done) {
     if (body.size() > settings_.max_frame) {
         end_later(std::move(done), {errc::invalid_argument, "the request is longer than allowed"});
         return;
     }
     const member_id own = self();
     if (!to.id.empty() && to.id == own && !stopped_) {
-        request_own(std::move(body), deadline, std::move(done));
+        request_own(body, deadline, std::move(done));
         return;
     }
     for (int i = 0; i < 3 && !stopped_; ++i) {
         const auto link = link_to(to);
-        if (link != nullptr && link->request(body, deadline, done)) {
+        if (link != nullptr && link->request(*this, body, deadline, done)) {
             return;
         }
     }
     end_later(std::move(done), {errc::closed, "this node is leaving; nothing was sent"});
+}
+
+void mesh_core::request(peer_link& by, std::string_view body, instant deadline, reply_fn done) {
+    if (body.size() > settings_.max_frame || stopped_ || !by.request(*this, body, deadline, done)) {
+        request(peer{by.id(), by.address()}, body, deadline, std::move(done));
+    }
 }
 
 result<void> mesh_core::post(const peer& to,
@@ -187,7 +196,8 @@ result<void> mesh_core::post(const peer& to,
     }
     for (int i = 0; i < 3 && !stopped_; ++i) {
         const auto link = link_to(to);
-        const auto taken = link != nullptr ? link->post(type, id, body) : result<bool>{false};
+        const auto taken =
+            link != nullptr ? link->post(*this, type, id, body) : result<bool>{false};
         if (!taken) {
             return std::unexpected{taken.error()};
         }
@@ -196,6 +206,22 @@ result<void> mesh_core::post(const peer& to,
         }
     }
     return fail(errc::closed, "this node is leaving; nothing was sent");
+}
+
+result<void> mesh_core::post(peer_link& by,
+                             std::uint8_t type,
+                             std::uint64_t id,
+                             std::string_view body) {
+    if (body.size() <= settings_.max_frame && !stopped_) {
+        const auto taken = by.post(*this, type, id, body);
+        if (!taken) {
+            return std::unexpected{taken.error()};
+        }
+        if (*taken) {
+            return {};
+        }
+    }
+    return post(peer{by.id(), by.address()}, type, id, body);  // The link is over: by another.
 }
 
 std::shared_ptr<peer_link> mesh_core::known_link(const member_id& id) const {
@@ -247,11 +273,11 @@ void mesh_core::tell_lost(const member_id& id, const error& why) const {
 
 // --- Requests of the node to itself ------------------------------------------------------------
 
-void mesh_core::request_own(std::string body, instant deadline, reply_fn done) {
+void mesh_core::request_own(std::string_view body, instant deadline, reply_fn done) {
     const std::size_t at = current_worker();
     workers_[at]->home->post([self = shared_from_this(),
                               at,
-                              body = std::move(body),
+                              body = std::string{body},
                               deadline,
                               done = std::move(done)]() mutable {
         self->run_own(at, std::move(body), deadline, std::move(done));
@@ -281,7 +307,8 @@ void mesh_core::run_own(std::size_t at, std::string body, instant deadline, repl
             settings_.name,
             body,
             deadline,
-            responder{responder::impl::own(weak_from_this(), at, id)}});
+            responder{responder::impl::own(weak_from_this(), at, id)},
+            here.own_memo});
 }
 
 void mesh_core::answer_own(std::size_t at, std::uint64_t id, result<std::string> answer) {

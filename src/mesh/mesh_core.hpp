@@ -14,6 +14,7 @@
 #include "mesh/mesh.hpp"
 #include "mesh/peer_link.hpp"
 
+#include <array>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -30,6 +31,7 @@ struct worker {
     std::shared_ptr<runtime::loop> home;
     std::unordered_set<std::shared_ptr<connection>> connections;
     reply_slots own_requests;  ///< To this node itself.
+    std::shared_ptr<void> own_memo;
     std::unique_ptr<runtime::timer> own_timer;
 };
 
@@ -45,8 +47,13 @@ public:
 
     void become(member_id id);
     void set_key(std::string key);
-    void request(const peer& to, std::string body, instant deadline, reply_fn done);
+    void request(const peer& to, std::string_view body, instant deadline, reply_fn done);
+    void request(peer_link& by, std::string_view body, instant deadline, reply_fn done);
     [[nodiscard]] result<void> post(const peer& to,
+                                    std::uint8_t type,
+                                    std::uint64_t id,
+                                    std::string_view body);
+    [[nodiscard]] result<void> post(peer_link& by,
                                     std::uint8_t type,
                                     std::uint64_t id,
                                     std::string_view body);
@@ -69,6 +76,10 @@ public:
     [[nodiscard]] worker& worker_at(std::size_t index) { return *workers_[index]; }
     [[nodiscard]] std::uint64_t next_dial() { return next_dial_.fetch_add(1) + 1; }
     void handle(incoming request) { handler_(std::move(request)); }
+    /// What handles frames of that type, 64 to 255; null: nothing does.
+    [[nodiscard]] const frame_handler* handler_of(std::uint8_t type) const noexcept {
+        return frame_handlers_[type];
+    }
     /// From now on `mine` is the connection with that life: the one before it, or null, if there
     /// was one. Nothing: since `began` there has been another, which is newer.
     [[nodiscard]] std::optional<std::shared_ptr<connection>> succeed(
@@ -93,7 +104,7 @@ private:
     [[nodiscard]] std::shared_ptr<peer_link> known_link(const member_id& id) const;
     void accepted(std::unique_ptr<runtime::stream> stream);
     [[nodiscard]] std::size_t current_worker();
-    void request_own(std::string body, instant deadline, reply_fn done);
+    void request_own(std::string_view body, instant deadline, reply_fn done);
     void run_own(std::size_t at, std::string body, instant deadline, reply_fn done);
     void expire_own(std::size_t at);
     void end_later(reply_fn done, error why);
@@ -102,6 +113,7 @@ private:
 
     const settings settings_;
     const mesh::on_request handler_;
+    std::array<const frame_handler*, 256> frame_handlers_{};  ///< Those of `settings_`.
     std::vector<std::unique_ptr<worker>> workers_;
     std::unique_ptr<runtime::listener> listener_;  // on the first worker
     runtime::endpoint local_;

@@ -47,25 +47,23 @@ void peer_link::set_address(const std::string& address) {
 
 // --- From any thread ---------------------------------------------------------------------------
 
-bool peer_link::request(std::string& body, instant deadline, reply_fn& done) {
-    const auto core = core_.lock();
+bool peer_link::request(mesh_core& core, std::string_view body, instant deadline, reply_fn& done) {
     std::unique_lock lock{mutex_};
-    if (phase_ == phase::retired || core == nullptr) {
+    if (phase_ == phase::retired) {
         return false;
     }
     const std::size_t backlog = current_ != nullptr ? current_->backlog() : 0;
-    if (queued_ + frames_.size() + backlog + body.size() > core->wanted().max_queue) {
-        const auto home = core->worker_at(home_).home;
+    if (queued_ + frames_.size() + backlog + body.size() > core.wanted().max_queue) {
+        const auto home = core.worker_at(home_).home;
         lock.unlock();  // `address()` takes it again.
         home->post([done = std::move(done), name = address()]() mutable {
             done(fail(errc::overloaded, "too much waits to be sent to " + name));
         });
         return true;
     }
-    if (phase_ == phase::idle && failures_ > 0 &&
-        core->worker_at(home_).home->now() < not_before_) {
+    if (phase_ == phase::idle && failures_ > 0 && core.worker_at(home_).home->now() < not_before_) {
         // Who asks may know another by the time the next dial is due: it waits where it can tell.
-        const auto home = core->worker_at(home_).home;
+        const auto home = core.worker_at(home_).home;
         home->post([done = std::move(done), name = address_]() mutable {
             done(fail(errc::unavailable,
                       name + " could not be reached a moment ago, and is not "
@@ -75,47 +73,49 @@ bool peer_link::request(std::string& body, instant deadline, reply_fn& done) {
     }
     if (current_ != nullptr && waiting_.empty() && frames_.empty() &&
         current_->home()->is_current()) {
-        const auto direct = current_;
+        connection* const direct = current_.get();  // Its worker, this one, lets go of it last.
         lock.unlock();
         direct->send_request(body, deadline, std::move(done));
         return true;
     }
     queued_ += body.size();
     first_deadline_ = std::min(first_deadline_, deadline);
-    waiting_.push_back({frame_type::request, 0, std::move(body), deadline, std::move(done)});
-    wake(*core);
+    waiting_.push_back({frame_type::request, 0, std::string{body}, deadline, std::move(done)});
+    wake(core);
     return true;
 }
 
-result<bool> peer_link::post(std::uint8_t type, std::uint64_t id, std::string_view body) {
-    const auto core = core_.lock();
+result<bool> peer_link::post(mesh_core& core,
+                             std::uint8_t type,
+                             std::uint64_t id,
+                             std::string_view body) {
     std::unique_lock lock{mutex_};
-    if (phase_ == phase::retired || core == nullptr) {
+    if (phase_ == phase::retired) {
         return false;
     }
     const std::size_t backlog = current_ != nullptr ? current_->backlog() : 0;
-    if (queued_ + frames_.size() + backlog + body.size() > core->wanted().max_queue) {
+    if (queued_ + frames_.size() + backlog + body.size() > core.wanted().max_queue) {
         return fail(errc::overloaded, "too much waits to be sent to " + address_);
     }
     if (current_ != nullptr && waiting_.empty()) {
         if (frames_.empty() && current_->home()->is_current()) {
-            const auto direct = current_;
+            connection* const direct = current_.get();  // As above.
             lock.unlock();
             direct->send_frame(static_cast<frame_type>(type), id, body);
             return true;
         }
         append_frame(frames_, static_cast<frame_type>(type), id, body);
         kept_.push_back(note_of(type, body));
-        wake(*core);
+        wake(core);
         return true;
     }
-    const settings& wanted = core->wanted();
+    const settings& wanted = core.wanted();
     const instant deadline =
-        core->worker_at(home_).home->now() + wanted.connect_deadline + wanted.handshake_deadline;
+        core.worker_at(home_).home->now() + wanted.connect_deadline + wanted.handshake_deadline;
     queued_ += body.size();
     first_deadline_ = std::min(first_deadline_, deadline);
     waiting_.push_back({static_cast<frame_type>(type), id, std::string{body}, deadline, nullptr});
-    wake(*core);
+    wake(core);
     return true;
 }
 

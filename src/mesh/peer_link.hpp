@@ -27,14 +27,21 @@ class mesh_core;
 
 /// Threads: any, but what says "home": its first worker, which dials.
 /// Lifetime: held by the directory and by its connection.
-class peer_link : public std::enable_shared_from_this<peer_link> {
+class peer_link final : public way, public std::enable_shared_from_this<peer_link> {
 public:
     peer_link(std::weak_ptr<mesh_core> core, peer who, std::size_t home);
-    ~peer_link();
+    ~peer_link() override;
 
     /// False if this link has been retired: ask the directory for another. Else `done` will run.
-    [[nodiscard]] bool request(std::string& body, instant deadline, reply_fn& done);
-    [[nodiscard]] result<bool> post(std::uint8_t type, std::uint64_t id, std::string_view body);
+    /// `core` is the mesh of this link.
+    [[nodiscard]] bool request(mesh_core& core,
+                               std::string_view body,
+                               instant deadline,
+                               reply_fn& done);
+    [[nodiscard]] result<bool> post(mesh_core& core,
+                                    std::uint8_t type,
+                                    std::uint64_t id,
+                                    std::string_view body);
 
     /// A peer dialled in and was found to be who it says: whether its connection is the one to
     /// keep. The one that is not kept is closed.

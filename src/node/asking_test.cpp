@@ -45,6 +45,19 @@ public:
                                     std::string_view) override {
         return {};
     }
+    [[nodiscard]] std::shared_ptr<muster::mesh::way> way_to(const muster::mesh::peer&) override {
+        return nullptr;
+    }
+    void request(muster::mesh::way&,
+                 std::string_view,
+                 instant,
+                 callback<result<std::string>>) override {}
+    [[nodiscard]] result<void> post(muster::mesh::way&,
+                                    std::uint8_t,
+                                    std::uint64_t,
+                                    std::string_view) override {
+        return {};
+    }
     [[nodiscard]] std::size_t waiting_for(const muster::mesh::peer&) const override { return 0; }
     [[nodiscard]] bool is_connected(const member_id&) const override { return false; }
     [[nodiscard]] muster::mesh::counters count() const override { return {}; }

@@ -122,7 +122,7 @@ bool far_wait::settle(waiting& what, instant now) {
         has_.seen->begun.load() && !why && now - what.since >= patience_for_strangers;
     if (stranger || has_.members->knows(what.to.life())) {
         const std::size_t weight = what.one->weight;
-        const local_ref from = what.one->from;
+        const local_ref from = what.one->local_sender();
         const bool asked = what.one->ticket != nullptr;
         if (!has_.send(what.to, std::move(what.one)) && !asked) {
             has_.lost(from, what.to);
@@ -146,7 +146,7 @@ void far_wait::let_go(waiting& what, error why) {
     bytes_.fetch_sub(what.one->weight);
     static_cast<void>(refuse(*what.one, std::move(why)));
     if (!asked) {
-        has_.lost(what.one->from, what.to);
+        has_.lost(what.one->local_sender(), what.to);
     }
     what.one.reset();
     count_.fetch_sub(1);

@@ -62,6 +62,9 @@ void life_book::learn(const cluster::view_snapshot& now, process_host& mine) {
     }
     const auto before = lives_.read();
     lives_.replace(lives);
+    if (*lives != *before) {
+        mine.peers_changed();
+    }
     for (const auto& [life, who] : *before) {
         if (!lives->contains(life)) {
             mine.life_ended(life);

@@ -7,6 +7,7 @@
 #include "muster/detail/parcel.hpp"
 
 #include "base/instant.hpp"
+#include "runtime/loop.hpp"
 
 #include <string>
 #include <string_view>
@@ -17,12 +18,44 @@ namespace muster::process_detail {
 /// The type of all of them.
 inline constexpr detail::message_type far_type{"", nullptr, nullptr, nullptr, nullptr};
 
+/// What an asker of another life wants back; nothing where `answer` is null.
+struct far_asker {
+    instant deadline = never;
+    detail::answer_bytes_fn answer;
+};
+
+/// Makes a message of its bytes; null if it cannot be read as that type, or nobody waits for it any
+/// more, and then an asker has its answer.
+[[nodiscard]] inline detail::parcel_ptr open_far(const detail::message_type& as,
+                                                 std::string_view bytes,
+                                                 far_asker asker,
+                                                 const std::shared_ptr<detail::router>& home,
+                                                 const runtime::loop& here) {
+    if (!asker.answer) {
+        return as.decode(bytes);
+    }
+    if (asker.deadline <= here.now()) {
+        asker.answer(fail(errc::timed_out, "the request was still in the mailbox at its deadline"));
+        return nullptr;
+    }
+    auto one = as.duty == nullptr ? nullptr : as.decode(bytes);
+    if (!one) {
+        asker.answer(fail(errc::incompatible,
+                          "the process cannot read this '" + std::string{as.name} +
+                              "': does it run another version?"));
+        return nullptr;
+    }
+    one->ticket = as.duty(home, std::move(asker.answer));
+    static_cast<void>(one->ticket->take());
+    one->ticket->hand_over(asker.deadline.time_since_epoch());
+    return one;
+}
+
 /// Threads: whoever holds it.
 class far_parcel final : public detail::parcel {
 public:
-    far_parcel(pid sender, std::string_view type_name, std::string_view bytes)
+    far_parcel(std::string_view type_name, std::string_view bytes)
         : parcel{&far_type}, name{type_name}, body{bytes} {
-        far_from = std::make_unique<pid>(std::move(sender));
         weight = static_cast<std::uint32_t>(sizeof(far_parcel) + name.size() + body.size());
     }
     ~far_parcel() override {
@@ -31,31 +64,14 @@ public:
         }
     }
 
-    /// The message itself; null if it cannot be read as that type, or nobody waits for it any more.
+    /// The message itself; null as `open_far` says.
     [[nodiscard]] detail::parcel_ptr open(const detail::message_type& as,
                                           const std::shared_ptr<detail::router>& home,
-                                          instant now) {
-        const bool asked = static_cast<bool>(answer);
-        if (asked && deadline <= now) {
-            answer(fail(errc::timed_out, "the request was still in the mailbox at its deadline"));
-            answer = nullptr;
-            return nullptr;
-        }
-        auto one = asked && as.duty == nullptr ? nullptr : as.decode(body);
-        if (!one) {
-            if (asked) {
-                answer(fail(
-                    errc::incompatible,
-                    "the process cannot read this '" + name + "': does it run another version?"));
-                answer = nullptr;
-            }
-            return nullptr;
-        }
-        one->far_from = std::move(far_from);
-        if (asked) {
-            one->ticket = as.duty(home, std::exchange(answer, nullptr));
-            static_cast<void>(one->ticket->take());
-            one->ticket->hand_over(deadline.time_since_epoch());
+                                          const runtime::loop& here) {
+        auto one = open_far(as, body, {deadline, std::exchange(answer, nullptr)}, home, here);
+        if (one) {
+            one->from = from;
+            one->far_from = std::move(far_from);
         }
         return one;
     }

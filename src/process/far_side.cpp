@@ -2,6 +2,7 @@
 
 #include "muster/message.hpp"
 
+#include "process/direct_turn.hpp"
 #include "process/far_wire.hpp"
 #include "process/host_core.hpp"
 
@@ -48,6 +49,36 @@ std::optional<mesh::peer> far_side::find(const member_id& life) const {
     return found == learned->end() ? std::nullopt : std::optional{found->second};
 }
 
+/// Null: there is none.
+std::shared_ptr<mesh::way> far_side::way_to(const member_id& life) {
+    {
+        const auto ways = ways_.read();
+        const auto known = ways->find(life);
+        if (known != ways->end()) {
+            return known->second;
+        }
+    }
+    const std::uint64_t number = ways_number_.load();
+    const auto peer = find(life);
+    mesh::mesh* const net = net_.load(std::memory_order_acquire);
+    auto way = peer && net != nullptr ? net->way_to(*peer) : nullptr;
+    if (way) {
+        ways_.change([&](way_map& all) {
+            if (ways_number_.load() == number) {
+                all[life] = way;
+            }
+        });
+    }
+    return way;
+}
+
+void far_side::peers_changed() {
+    ways_.change([this](way_map& all) {
+        ways_number_.fetch_add(1);
+        all.clear();
+    });
+}
+
 void far_side::learn(const member_id& life, const member_id& id) {
     if (life.empty() || id.empty()) {
         return;
@@ -55,7 +86,39 @@ void far_side::learn(const member_id& life, const member_id& id) {
     const auto learned = learned_.read();
     if (const auto known = learned->find(life); known == learned->end() || known->second.id != id) {
         learned_.change([&](learned_map& all) { all[life] = {id, {}}; });
+        peers_changed();
     }
+}
+
+namespace {
+
+/// What is kept with a connection.
+struct far_memo {
+    std::shared_ptr<const detail::far_node> node;
+    std::uint64_t unlearned = 0;  ///< When its other side was learned.
+};
+
+}  // namespace
+
+/// Who is at the other side, learned at its first message.
+std::shared_ptr<const detail::far_node> far_side::node_of(const member_id& life,
+                                                          const member_id& id,
+                                                          std::string_view name,
+                                                          std::shared_ptr<void>& memo) {
+    auto* known = static_cast<far_memo*>(memo.get());
+    const std::uint64_t unlearned = unlearned_.load(std::memory_order_acquire);
+    if (known == nullptr) {
+        auto fresh = std::make_shared<far_memo>();
+        fresh->node =
+            std::make_shared<const detail::far_node>(detail::far_node{life, std::string{name}});
+        known = fresh.get();
+        memo = std::move(fresh);
+    } else if (known->unlearned == unlearned) {
+        return known->node;
+    }
+    known->unlearned = unlearned;
+    learn(life, id);
+    return known->node;
 }
 
 error far_side::no_way(const pid& to) const {
@@ -85,18 +148,18 @@ result<void> far_side::deliver(const pid& to, detail::parcel_ptr one) {
 }
 
 result<void> far_side::offer(const pid& to, detail::parcel_ptr& one, detail::unsent_fn back) {
-    const auto peer = find(to.life());
+    const auto way = way_to(to.life());
     mesh::mesh* const net = net_.load(std::memory_order_acquire);
-    if (!peer || net == nullptr) {
+    if (!way || net == nullptr) {
         return std::unexpected{no_way(to)};
     }
     // A sender of a third life keeps its duty here; only what it is called travels on as this
     // node's.
-    const bool passed_on = one->far_from != nullptr;
+    const detail::local_ref from = one->local_sender();
     const address_line line{.to_index = to.index(),
                             .to_generation = to.generation(),
-                            .from_index = passed_on ? 0 : one->from.index,
-                            .from_generation = passed_on ? 0 : one->from.generation,
+                            .from_index = from.index,
+                            .from_generation = from.generation,
                             .life = to.life(),
                             .type = one->type->name};
     if (line.type.size() > std::numeric_limits<std::uint16_t>::max()) {
@@ -106,7 +169,7 @@ result<void> far_side::offer(const pid& to, detail::parcel_ptr& one, detail::uns
     if (!one->ticket) {
         line.append_to(bytes);
         one->type->encode(bytes, *one);
-        return net->post(*peer, message_frame, 0, bytes);
+        return net->post(*way, message_frame, 0, bytes);
     }
     bytes.push_back(ask_mark);
     line.append_to(bytes);
@@ -114,7 +177,7 @@ result<void> far_side::offer(const pid& to, detail::parcel_ptr& one, detail::uns
     one->ticket->hand_over();
     const instant deadline{one->ticket->due()};
     net->request(
-        *peer,
+        *way,
         bytes,
         deadline,
         [one = std::move(one), back = std::move(back), to](result<std::string> got) mutable {
@@ -126,25 +189,63 @@ result<void> far_side::offer(const pid& to, detail::parcel_ptr& one, detail::uns
                 }
             }
             const auto ticket = std::exchange(one->ticket, nullptr);
-            ticket->answer_bytes(std::move(got));
+            if (ticket->is_awaited()) {
+                const direct_turn now;  // The mesh calls this from where it reads.
+                ticket->answer_bytes(std::move(got));
+            } else {
+                ticket->answer_bytes(std::move(got));
+            }
         });
     return {};
 }
 
 void far_side::take_message(const mesh::arrival& one) {
-    learn(one.life, one.from);
     std::string_view body;
     const auto line = address_line::read(one.body, body);
     if (!line) {
         return;  // Of a program that speaks otherwise: it is confirmed, and goes nowhere.
     }
     const detail::local_ref to{line->to_index, line->to_generation};
-    const pid sender{one.life, std::string{one.name}, line->from_index, line->from_generation};
-    auto message = std::make_unique<far_parcel>(sender, line->type, body);
+    far_message message{.node = node_of(one.life, one.from, one.name, one.memo),
+                        .from = {line->from_index, line->from_generation},
+                        .type = line->type,
+                        .body = body,
+                        .asker = {}};
     const bool here = line->life == home_.life();
-    if (!here || !home_.deliver_here(to, std::move(message))) {
-        tell_lost(sender, home_.pid_of(to), 1);
+    if (here && take_at_once(to, message)) {
+        return;
     }
+    if (!here || !take_later(to, std::move(message))) {
+        tell_lost({one.life, std::string{one.name}, line->from_index, line->from_generation},
+                  home_.pid_of(to),
+                  1);
+    }
+}
+
+/// Where its process waits for it on this very thread, it goes on with it, and no mailbox is
+/// passed: what of an earlier message may still be on its way there goes first.
+bool far_side::take_at_once(const detail::local_ref& to, far_message& one) {
+    slot* const place = home_.find(to.index);
+    if (place == nullptr || !home_.worker_of(to.index).loop().is_current() ||
+        place->arrived.load(std::memory_order_relaxed) != nullptr || !place->tenant ||
+        place->tenant->own().generation() != to.generation) {
+        return false;
+    }
+    return place->tenant->take_at_once(one);
+}
+
+result<void> far_side::take_later(const detail::local_ref& to, far_message&& one) {
+    auto message = std::make_unique<far_parcel>(one.type, one.body);
+    message->from = one.from;
+    message->far_from = std::move(one.node);
+    message->deadline = one.asker.deadline;
+    message->answer = std::move(one.asker.answer);
+    return home_.deliver_here(to, std::move(message));
+}
+
+void far_side::tell_lost(const detail::parcel& one, const pid& to) {
+    const detail::far_node& at = *one.far_from;
+    tell_lost({at.life, at.name, one.from.index, one.from.generation}, to, 1);
 }
 
 void far_side::tell_lost(const pid& sender, const pid& to, std::uint64_t count) {
@@ -309,7 +410,7 @@ void far_side::unlink(const pid& own, const pid& who) {
 }
 
 void far_side::take_signal(const mesh::arrival& one) {
-    learn(one.life, one.from);
+    static_cast<void>(node_of(one.life, one.from, one.name, one.memo));
     auto what = decode<far_signal>(one.body);
     if (!what || what->life != home_.life()) {
         return;
@@ -371,7 +472,7 @@ bool far_side::take_request(mesh::incoming& what) {
     if (what.body.empty() || (what.body.front() != ask_mark && what.body.front() != call_mark)) {
         return false;
     }
-    learn(what.life, what.from);
+    auto node = node_of(what.life, what.from, what.name, what.memo);
     const std::string_view rest = what.body.substr(1);
     if (what.body.front() == call_mark) {
         auto call = decode<far_call>(rest);
@@ -395,20 +496,22 @@ bool far_side::take_request(mesh::incoming& what) {
         what.answer.fail({errc::gone, "that life of the member has ended"});
         return true;
     }
-    auto message = std::make_unique<far_parcel>(
-        pid{what.life, std::string{what.name}, line->from_index, line->from_generation},
-        line->type,
-        body);
-    auto answer = std::make_shared<mesh::responder>(std::move(what.answer));
-    message->deadline = what.deadline;
-    message->answer = [answer](result<std::string> got) {
-        if (got) {
-            answer->reply(std::move(*got));
-        } else {
-            answer->fail(got.error());
-        }
-    };
-    static_cast<void>(home_.deliver_here(to, std::move(message)));
+    far_message message{
+        .node = std::move(node),
+        .from = {line->from_index, line->from_generation},
+        .type = line->type,
+        .body = body,
+        .asker = {what.deadline,
+                  [answer = std::move(what.answer)](result<std::string> got) mutable {
+                      if (got) {
+                          answer.reply(std::move(*got));
+                      } else {
+                          answer.fail(got.error());
+                      }
+                  }}};
+    if (!take_at_once(to, message)) {
+        static_cast<void>(take_later(to, std::move(message)));
+    }
     return true;
 }
 

@@ -31,6 +31,7 @@ namespace muster::process_detail {
 
 class host_core;
 struct far_call;
+struct far_message;
 struct far_signal;
 
 /// Threads:  any, but what the mesh tells, which comes on its workers.
@@ -62,8 +63,8 @@ public:
     void exit(const pid& own, const pid& who, const exit_reason& why, bool by_link);
     void kill(const pid& who);
     void when_writable(const pid& who, completer<void> told);
-    /// A message of that sender was accepted here, and lost.
-    void tell_lost(const pid& sender, const pid& to, std::uint64_t count);
+    /// A message that came from far was accepted here, and lost.
+    void tell_lost(const detail::parcel& one, const pid& to);
     /// Starts what `name` makes of `arguments`, on that life.
     void spawn(const member_id& life, std::string name, std::string arguments, completer<pid> told);
 
@@ -80,6 +81,8 @@ public:
     /// The connection to that member has ended, or did not come about.
     void lost(const member_id& id);
     void life_ended(const member_id& life);
+    /// What `find_peer` says has changed.
+    void peers_changed();
 
     static constexpr std::uint8_t message_frame = 64;
     static constexpr std::uint8_t signal_frame = 65;
@@ -93,9 +96,18 @@ private:
     };
     using watch_map = std::map<std::uint64_t, watch>;
     using learned_map = std::map<member_id, mesh::peer>;
+    using way_map = std::map<member_id, std::shared_ptr<mesh::way>>;
 
     [[nodiscard]] std::optional<mesh::peer> find(const member_id& life) const;
+    [[nodiscard]] std::shared_ptr<mesh::way> way_to(const member_id& life);
     void learn(const member_id& life, const member_id& id);
+    [[nodiscard]] std::shared_ptr<const detail::far_node> node_of(const member_id& life,
+                                                                  const member_id& id,
+                                                                  std::string_view name,
+                                                                  std::shared_ptr<void>& memo);
+    [[nodiscard]] bool take_at_once(const detail::local_ref& to, far_message& one);
+    [[nodiscard]] result<void> take_later(const detail::local_ref& to, far_message&& one);
+    void tell_lost(const pid& sender, const pid& to, std::uint64_t count);
     [[nodiscard]] error no_way(const pid& to) const;
     void on_home(task_fn job);
     void call(const member_id& life, far_call what, callback<result<std::string>> done);
@@ -122,6 +134,10 @@ private:
     std::atomic<mesh::mesh*> net_{nullptr};
     find_peer find_;
     runtime::published<learned_map> learned_{std::make_shared<const learned_map>()};
+    std::atomic<std::uint64_t> unlearned_{0};  ///< How often something went out of `learned_`.
+    /// What `find` would say, found already: nothing in it is older than the last `peers_changed`.
+    runtime::published<way_map> ways_{std::make_shared<const way_map>()};
+    std::atomic<std::uint64_t> ways_number_{0};  ///< Counts `peers_changed`.
     // On the first worker:
     watch_map watches_;
     std::set<std::pair<pid, pid>> links_;  ///< one of here, one of there

@@ -348,6 +348,7 @@ TEST_F(two_nodes, deliver_to_the_addressed_life_alone) {
     const pid other = bob->host().spawn(counter);
     // The old life's address has a new tenant; its place and generation are those of a living one.
     all[old] = all[other.life()];
+    ann->host().peers_changed();
     const pid stale{old, "bob", other.index(), other.generation()};
     EXPECT_TRUE(ann->host().send(stale, add{7}));
     const auto asked = answer(ann->host().ask<total>(stale));

@@ -212,6 +212,8 @@ void far_side::forget_if_away(const member_id& life, const member_id& id) {
             all.erase(found);
         }
     });
+    unlearned_.fetch_add(1, std::memory_order_release);
+    peers_changed();
     end_links(life, ending::unreachable);
 }
 
@@ -228,6 +230,8 @@ void far_side::life_ended(const member_id& life) {
         }
         end_links(life, ending::node_lost);
         learned_.change([&](learned_map& all) { all.erase(life); });
+        unlearned_.fetch_add(1, std::memory_order_release);
+        peers_changed();
     });
 }
 

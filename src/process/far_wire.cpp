@@ -7,13 +7,12 @@ namespace muster::process_detail {
 namespace {
 
 template <class Number>
-void put(std::string& out, Number value) {
+void put(char*& at, Number value) {
     if constexpr (std::endian::native == std::endian::big) {
         value = std::byteswap(value);
     }
-    std::array<char, sizeof value> bytes;
-    std::memcpy(bytes.data(), &value, sizeof value);
-    out.append(bytes.data(), bytes.size());
+    std::memcpy(at, &value, sizeof value);
+    at += sizeof value;
 }
 
 template <class Number>
@@ -30,13 +29,16 @@ Number take(std::string_view& from) {
 }  // namespace
 
 void address_line::append_to(std::string& out) const {
-    put(out, to_index);
-    put(out, to_generation);
-    put(out, from_index);
-    put(out, from_generation);
-    put(out, life.high());
-    put(out, life.low());
-    put(out, static_cast<std::uint16_t>(type.size()));
+    std::array<char, fixed_size> fixed;
+    char* at = fixed.data();
+    put(at, to_index);
+    put(at, to_generation);
+    put(at, from_index);
+    put(at, from_generation);
+    put(at, life.high());
+    put(at, life.low());
+    put(at, static_cast<std::uint16_t>(type.size()));
+    out.append(fixed.data(), fixed.size());
     out.append(type);
 }
 

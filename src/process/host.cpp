@@ -188,6 +188,10 @@ void process_host::life_ended(const member_id& life) {
     core_->far().life_ended(life);
 }
 
+void process_host::peers_changed() {
+    core_->far().peers_changed();
+}
+
 const member_id& process_host::life() const noexcept {
     return core_->life();
 }

@@ -109,6 +109,8 @@ public:
     [[nodiscard]] bool take_request(mesh::incoming& what);
     /// The cluster says that this life has ended.
     void life_ended(const member_id& life);
+    /// What `find` says has changed.
+    void peers_changed();
 
     /// Lets other nodes start what `make` makes of their arguments.
     void add_factory(

@@ -62,7 +62,7 @@ result<void> host_core::offer(const pid& to, detail::parcel_ptr& one, detail::un
 }
 
 void host_core::lose(const detail::parcel& one, const std::string& global) {
-    count_lost(one.from, undelivered{.to = {}, .count = 1, .global = global});
+    count_lost(one.local_sender(), undelivered{.to = {}, .count = 1, .global = global});
 }
 
 result<void> host_core::deliver_here(const detail::local_ref& to, detail::parcel_ptr one) {
@@ -101,10 +101,10 @@ result<void> host_core::offer_here(const detail::local_ref& to, detail::parcel_p
 }
 
 void host_core::set_sender(detail::parcel& one, const pid& from) const {
+    one.from = {from.index(), from.generation()};
     if (is_far(from)) {
-        one.far_from = std::make_unique<pid>(from);
-    } else {
-        one.from = {from.index(), from.generation()};
+        one.far_from =
+            std::make_shared<const detail::far_node>(detail::far_node{from.life(), from.member()});
     }
 }
 

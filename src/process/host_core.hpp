@@ -99,6 +99,8 @@ public:
     [[nodiscard]] worker& worker_of(std::uint32_t index) noexcept {
         return *workers_[index % workers_.size()];
     }
+    /// Null if nobody ever lived there.
+    [[nodiscard]] slot* find(std::uint32_t index) noexcept;
     [[nodiscard]] std::uint64_t next_number() noexcept {
         return numbers_.fetch_add(1, std::memory_order_relaxed) + 1;
     }
@@ -125,7 +127,6 @@ private:
               std::shared_ptr<process_right> under,
               const pid& linked_to);
     void tell_if_stopped();
-    [[nodiscard]] slot* find(std::uint32_t index) noexcept;
 
     const std::shared_ptr<runtime::platform> platform_;
     const home_member member_;

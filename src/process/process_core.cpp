@@ -1,6 +1,7 @@
 #include "process/process_core.hpp"
 
 #include "base/strand_scope.hpp"
+#include "process/direct_turn.hpp"
 #include "process/far_parcel.hpp"
 #include "process/frame_end.hpp"
 #include "process/guarded_router.hpp"
@@ -62,10 +63,10 @@ ownership process_core::ownership() const {
 }
 
 pid process_core::sender_of(const parcel& one) const {
-    if (!one.far_from) {
-        return home_->pid_of(one.from);
+    if (!one.far_from || one.from.generation == 0) {
+        return home_->pid_of(one.from);  // Nobody's, where a plain thread sent it.
     }
-    return one.far_from->empty() ? pid{} : *one.far_from;  // Of a plain thread over there.
+    return {one.far_from->life, one.far_from->name, one.from.index, one.from.generation};
 }
 
 std::chrono::nanoseconds process_core::now() const {
@@ -73,6 +74,12 @@ std::chrono::nanoseconds process_core::now() const {
 }
 
 void process_core::post(std::move_only_function<void()> job) {
+    if (direct_turn::is_open() && worker_.loop().is_current() && !ended_ &&
+        slot_.arrived.load(std::memory_order_relaxed) == nullptr) {
+        const direct_turn::pause closed;
+        run_job(job);
+        return;
+    }
     home_->signal_to(detail::local_ref{own_.index(), own_.generation()},
                      [job = std::move(job)](process_core* alive) mutable {
                          if (alive != nullptr) {
@@ -199,6 +206,27 @@ const message_type* process_core::wanted_type(const parcel& one) const noexcept 
     return found == wanted_.end() ? nullptr : *found;
 }
 
+bool process_core::take_at_once(far_message& one) {
+    if (!waiting_ || taken_ || doom_ || ended_) {
+        return false;
+    }
+    const auto type = std::ranges::find(wanted_, one.type, &message_type::name);
+    if (type == wanted_.end()) {
+        return false;
+    }
+    auto opened = open_far(**type, one.body, std::move(one.asker), router_, worker_.loop());
+    if (opened) {
+        opened->from = one.from;
+        opened->far_from = one.node;
+        if (opened->ticket && under_) {
+            opened->ticket->hold_by(under_);
+        }
+        taken_ = std::move(opened);
+        resume(std::exchange(waiting_, {}));
+    }
+    return true;
+}
+
 void process_core::arrive(parcel_ptr one) {
     if (!waiting_ || taken_ || wanted_type(*one) == nullptr) {
         inbox_.push_back(std::move(one));
@@ -211,8 +239,7 @@ void process_core::arrive(parcel_ptr one) {
 parcel_ptr process_core::accept(parcel_ptr one) {
     count_taken(*one);
     if (one->type == &far_type) {
-        one =
-            static_cast<far_parcel&>(*one).open(*wanted_type(*one), router_, worker_.loop().now());
+        one = static_cast<far_parcel&>(*one).open(*wanted_type(*one), router_, worker_.loop());
     } else if (one->ticket && !one->ticket->take()) {
         return nullptr;
     }

@@ -6,6 +6,7 @@
 #include "muster/process.hpp"
 
 #include "base/instant.hpp"
+#include "process/far_parcel.hpp"
 #include "process/parcel_list.hpp"
 #include "process/process_right.hpp"
 #include "process/slot_table.hpp"
@@ -19,12 +20,22 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace muster::process_detail {
 
 class host_core;
+
+/// A message of another life as it was read: its bytes live during the call only.
+struct far_message {
+    std::shared_ptr<const detail::far_node> node;
+    detail::local_ref from;
+    std::string_view type;
+    std::string_view body;
+    far_asker asker;
+};
 
 /// A signal of Muster's own, handled where the process lives. `act` gets null if that life has
 /// ended.
@@ -82,6 +93,9 @@ public:
     void start();
     /// A message for the mailbox.
     void arrive(detail::parcel_ptr one);
+    /// A message that has just been read from the network: if it is what this waits for, goes on
+    /// with it now. Else nothing has happened.
+    [[nodiscard]] bool take_at_once(far_message& one);
     /// Goes on if what it waits for has come. After a batch of `arrive`.
     void go_on();
     void run_job(std::move_only_function<void()>& job);

@@ -101,7 +101,7 @@ void process_core::drop_mailbox() {
         }
         if (one.far_from) {
             if (one.type != &far_type || !static_cast<const far_parcel&>(one).answer) {
-                home_->far().tell_lost(*one.far_from, own_, 1);
+                home_->far().tell_lost(one, own_);
             }
             return;
         }

@@ -74,7 +74,7 @@ void worker::drain(slot& one) {
                 continue;  // Its end answers.
             }
             if (next->far_from) {
-                home_.far().tell_lost(*next->far_from, to, 1);
+                home_.far().tell_lost(*next, to);
             } else if (!next->ticket) {
                 home_.count_lost(next->from, to, 1);
             }

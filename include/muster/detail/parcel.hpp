@@ -111,6 +111,12 @@ struct local_ref {
     friend bool operator==(const local_ref&, const local_ref&) = default;
 };
 
+/// Another node as its processes are known here: one for all that comes from it.
+struct far_node {
+    member_id life;
+    std::string name;  ///< Its member's.
+};
+
 /// A timer that was set, to be unset.
 struct alarm {
     std::uint32_t worker = 0;
@@ -161,6 +167,8 @@ public:
     void hand_over(std::chrono::nanoseconds due) noexcept { due_ = due; }
     /// Ends it with what came from far away.
     virtual void answer_bytes(result<std::string> got) = 0;
+    /// Whether all that hears of its end now is a coroutine of a strand.
+    [[nodiscard]] virtual bool is_awaited() const noexcept = 0;
     [[nodiscard]] const std::shared_ptr<router>& home() const noexcept { return home_; }
 
 protected:
@@ -181,13 +189,21 @@ private:
 template <class R>
 class ask_of final : public ask_ticket {
 public:
-    explicit ask_of(std::shared_ptr<router> home) : ask_ticket{std::move(home)} {}
+    explicit ask_of(std::shared_ptr<router> home)
+        : ask_ticket{std::move(home)}, state_{std::make_shared<pending_state<R>>()} {}
+    /// For an asker far away.
+    ask_of(std::shared_ptr<router> home, answer_bytes_fn far)
+        : ask_ticket{std::move(home)}, far_{std::move(far)} {}
 
+    /// Not of one for an asker far away.
     [[nodiscard]] pending<R> answer() const { return pending<R>{state_}; }
     void settle(result<R> value) {
         if (may_answer() && claim()) {
-            state_->complete(std::move(value));
+            complete(std::move(value));
         }
+    }
+    [[nodiscard]] bool is_awaited() const noexcept override {
+        return state_ && state_->is_awaited();
     }
     void answer_bytes(result<std::string> got) override {
         if (!got) {
@@ -200,9 +216,21 @@ public:
     }
 
 private:
-    void answer_error(error why) override { state_->complete(std::unexpected{std::move(why)}); }
+    void answer_error(error why) override { complete(std::unexpected{std::move(why)}); }
+    void complete(result<R> value) {
+        if (state_) {
+            state_->complete(std::move(value));
+        } else if (!value) {
+            far_(std::unexpected{std::move(value.error())});
+        } else if constexpr (std::is_void_v<R>) {
+            far_(std::string{});
+        } else {
+            far_(encode(*value));
+        }
+    }
 
-    const std::shared_ptr<pending_state<R>> state_ = std::make_shared<pending_state<R>>();
+    const std::shared_ptr<pending_state<R>> state_;  ///< Null for an asker far away.
+    answer_bytes_fn far_;
 };
 
 /// A message, or a signal of Muster's own (without a type), in a mailbox.
@@ -219,12 +247,15 @@ public:
     static void* operator new(std::size_t size);
     static void operator delete(void* memory, std::size_t size) noexcept;
 
+    /// Its sender on this node; none where that lives elsewhere.
+    [[nodiscard]] local_ref local_sender() const noexcept { return far_from ? local_ref{} : from; }
+
     parcel* next = nullptr;
     const message_type* const type;
     std::shared_ptr<ask_ticket> ticket;
-    local_ref from;
-    std::unique_ptr<pid> far_from;  ///< Its sender, where that lives elsewhere.
-    std::uint32_t generation = 0;   ///< The life it is addressed to.
+    local_ref from;                            ///< Its sender; none where it is a thread.
+    std::shared_ptr<const far_node> far_from;  ///< Where its sender lives, if not on this node.
+    std::uint32_t generation = 0;              ///< The life it is addressed to.
     std::uint32_t weight = 0;
 };
 
@@ -287,18 +318,7 @@ public:
 
 template <class T>
 std::shared_ptr<ask_ticket> take_on(std::shared_ptr<router> home, answer_bytes_fn answer) {
-    using reply = typename T::reply;
-    auto mine = std::make_shared<ask_of<reply>>(std::move(home));
-    mine->answer().then([answer = std::move(answer)](result<reply> got) mutable {
-        if (!got) {
-            answer(std::unexpected{std::move(got.error())});
-        } else if constexpr (std::is_void_v<reply>) {
-            answer(std::string{});
-        } else {
-            answer(encode(*got));
-        }
-    });
-    return mine;
+    return std::make_shared<ask_of<typename T::reply>>(std::move(home), std::move(answer));
 }
 
 /// Sends `T{fields…}` and answers its reply. A plain function, so that the message is no temporary
