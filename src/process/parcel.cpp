@@ -6,7 +6,9 @@
 
 #include "process/frame_end.hpp"
 
+#include <array>
 #include <cstdlib>
+#include <mutex>
 #include <new>
 #include <utility>
 
@@ -90,33 +92,79 @@ parcel::~parcel() {
 
 namespace {
 
-/// Free blocks of one size, as many as this thread likes to keep. A worker that sends to itself, or
-/// as much as it receives, then allocates nothing.
+/// A free block, in a list of such.
+struct block {
+    block* next;
+};
+
+/// Lists of free blocks that threads leave for each other: whoever receives from other threads has
+/// ever more of them, whoever sends to other threads ever fewer.
+/// Threads: any.
+class block_depot {
+public:
+    static constexpr std::size_t max_lists = 64;  ///< 4 MiB
+
+    /// False: there is room for no more.
+    bool leave(block* list) noexcept {
+        const std::lock_guard hold{mutex_};
+        if (count_ == max_lists) {
+            return false;
+        }
+        lists_[count_++] = list;
+        return true;
+    }
+    /// Null: there is none.
+    block* fetch() noexcept {
+        const std::lock_guard hold{mutex_};
+        return count_ == 0 ? nullptr : lists_[--count_];
+    }
+
+    /// Outlives every thread.
+    static block_depot& shared() {
+        static auto* const only = new block_depot;
+        return *only;
+    }
+
+private:
+    std::mutex mutex_;
+    std::array<block*, max_lists> lists_{};
+    std::size_t count_ = 0;
+};
+
+/// Free blocks of one size that this thread keeps: a worker that sends to itself, or as much as it
+/// receives, allocates nothing.
 class block_store {
 public:
     static constexpr std::size_t block_size = 128;
-    static constexpr unsigned max_blocks = 1024;
+    static constexpr unsigned list_length = 512;
 
     block_store() = default;
     block_store(const block_store&) = delete;
     block_store& operator=(const block_store&) = delete;
     ~block_store() {
         closed_ = true;
-        while (first_ != nullptr) {
-            std::free(std::exchange(first_, first_->next));
-        }
+        free_all(first_);
+        free_all(full_);
     }
 
     void* take() {
-        if (first_ == nullptr) {
+        if (first_ == nullptr && !refill()) {
             return nullptr;
         }
         --count_;
         return std::exchange(first_, first_->next);
     }
     bool keep(void* memory) noexcept {
-        if (closed_ || count_ == max_blocks) {
+        if (closed_) {
             return false;
+        }
+        if (count_ == list_length) {
+            // One full list is kept back: so taking and keeping in turn never goes to the depot.
+            if (full_ != nullptr && !block_depot::shared().leave(full_)) {
+                free_all(full_);
+            }
+            full_ = std::exchange(first_, nullptr);
+            count_ = 0;
         }
         ++count_;
         first_ = new (memory) block{first_};
@@ -124,11 +172,23 @@ public:
     }
 
 private:
-    struct block {
-        block* next;
-    };
+    bool refill() {
+        if (closed_) {
+            return false;
+        }
+        first_ = full_ != nullptr ? std::exchange(full_, nullptr) : block_depot::shared().fetch();
+        count_ = first_ != nullptr ? list_length : 0;
+        return first_ != nullptr;
+    }
+    static void free_all(block* one) noexcept {
+        while (one != nullptr) {
+            std::free(std::exchange(one, one->next));
+        }
+    }
+
     block* first_ = nullptr;
-    unsigned count_ = 0;
+    unsigned count_ = 0;     ///< Of those in `first_`.
+    block* full_ = nullptr;  ///< `list_length` of them, or none.
     bool closed_ = false;
 };
 
