@@ -1,28 +1,29 @@
 /// @file
-/// Messages between two processes over loopback: one JSON line for each mode, in the terms of the
-/// table of peers (one way with batching, request and reply with 1 and 64 outstanding).
+/// Frames between two processes over loopback, below members and processes: one JSON line for each
+/// mode, in the terms of the table of peers (one way with batching, request and reply with 1 and 64
+/// outstanding).
 ///
-///     bench_mesh [--pin server_core,client_core] [--scale percent]
+///     bench_mesh [--pin server_core,client_core] [--only MODE,PAYLOAD] [--seconds S]
 
 #include "mesh/mesh.hpp"
+
 #include "muster/message.hpp"
+
+#include "peers/measurement.hpp"
 #include "runtime/real.hpp"
-
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include <csignal>
 
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace {
 
@@ -93,17 +94,32 @@ public:
         : machine_{runtime::make_real_platform()}, loop_{machine_->make_loop("client")} {
         mesh::settings wanted = common();
         wanted.max_queue = 1U << 20U;
-        net_ = std::move(*mesh::mesh::start(machine_, {loop_}, std::move(wanted),
-                                            [](mesh::incoming) {}));
+        net_ = std::move(
+            *mesh::mesh::start(machine_, {loop_}, std::move(wanted), [](mesh::incoming) {}));
         net_->become(client_id);
         to_ = {server_id, "127.0.0.1:" + std::to_string(port)};
     }
 
-    void one_way(std::size_t payload, std::uint64_t count) {
+    void measure(const bench::call& wanted) {
+        bench::measurement plan{wanted};
+        plan_ = &plan;
+        body_ = wanted.body();
         confirm();
-        const auto begin = machine_->now();
+        while (const std::uint64_t many = plan.next()) {
+            if (wanted.outstanding() == 0) {
+                one_way(many);
+            } else {
+                ping_pong(many, wanted.outstanding());
+            }
+            plan.done();
+        }
+        plan.report("muster mesh");
+    }
+
+private:
+    void one_way(std::uint64_t count) {
         order one;
-        one.body.assign(payload - 28, 'x');
+        one.body = body_;
         std::string bytes;
         for (std::uint64_t i = 0; i < count; ++i) {
             one.id = i;
@@ -115,54 +131,43 @@ public:
             }
         }
         const std::uint64_t arrived = confirm();
-        report("oneway", payload, count, machine_->now() - begin, {});
         if (arrived != count) {
-            std::fprintf(stderr, "only %llu of %llu arrived\n",
-                         static_cast<unsigned long long>(arrived),
-                         static_cast<unsigned long long>(count));
-            std::exit(1);
+            bench::give_up("only " + std::to_string(arrived) + " of " + std::to_string(count) +
+                           " arrived");
         }
     }
 
-    void ping_pong(std::size_t payload, std::uint64_t count, std::uint64_t outstanding) {
-        confirm();
-        latencies_.clear();
-        latencies_.reserve(count);
+    void ping_pong(std::uint64_t count, std::uint64_t outstanding) {
         left_ = count;
-        ended_ = 0;
-        body_.assign(payload - 28, 'x');
+        missing_ = count;
         done_ = machine_->make_gate();
-        const auto begin = machine_->now();
         loop_->post([this, outstanding] {
             for (std::uint64_t i = 0; i < outstanding; ++i) {
                 ask_next();
             }
         });
         done_->wait(never);
-        report("pp" + std::to_string(outstanding), payload, count, machine_->now() - begin,
-               latencies_);
     }
 
-private:
     void ask_next() {
         if (left_ == 0) {
             return;
         }
         --left_;
-        const instant now = loop_->now();
-        net_->request(to_, encode(order{left_, 0, 1, 0, body_}), now + 10s,
-                      [this, now](result<std::string> got) {
+        const std::uint64_t began = bench::now_ns();
+        net_->request(to_,
+                      encode(order{left_, began, 1, 0, body_}),
+                      loop_->now() + 10s,
+                      [this, began](result<std::string> got) {
                           const auto read = got ? decode<order>(*got) : decode<order>("");
                           if (!read) {
-                              std::fprintf(stderr, "%s\n", got ? read.error().text.c_str()
-                                                               : got.error().text.c_str());
-                              std::exit(1);
+                              bench::give_up(got ? read.error().text : got.error().text);
                           }
-                          latencies_.push_back(
-                              static_cast<std::uint32_t>((loop_->now() - now).count()));
-                          ++ended_;
-                          if (ended_ == latencies_.capacity()) {
-                              done_->open();
+                          plan_->answered(began, bench::now_ns());
+                          --missing_;
+                          if (missing_ == 0) {
+                              const auto done = done_;  // Whoever waits may make the next.
+                              done->open();
                           } else {
                               ask_next();
                           }
@@ -173,7 +178,9 @@ private:
     std::uint64_t confirm() {
         std::uint64_t arrived = 0;
         const auto done = machine_->make_gate();
-        net_->request(to_, encode(order{0, 0, 2, 0, {}}), machine_->now() + 60s,
+        net_->request(to_,
+                      encode(order{0, 0, 2, 0, {}}),
+                      machine_->now() + 60s,
                       [&](result<std::string> got) {
                           const auto read = got ? decode<order>(*got) : decode<order>("");
                           arrived = read ? read->id : 0;
@@ -183,73 +190,70 @@ private:
         return arrived;
     }
 
-    static void report(const std::string& mode,
-                       std::size_t payload,
-                       std::uint64_t count,
-                       duration took,
-                       std::vector<std::uint32_t> latencies) {
-        const double seconds = std::chrono::duration<double>(took).count();
-        double p50 = 0;
-        double p99 = 0;
-        if (!latencies.empty()) {
-            std::sort(latencies.begin(), latencies.end());
-            p50 = latencies[latencies.size() / 2] * 1e-3;
-            p99 = latencies[latencies.size() * 99 / 100] * 1e-3;
-        }
-        std::printf("{\"peer\":\"muster mesh\",\"mode\":\"%s\",\"payload\":%zu,\"rate\":%.0f,"
-                    "\"p50_us\":%.2f,\"p99_us\":%.2f}\n",
-                    mode.c_str(), payload, static_cast<double>(count) / seconds, p50, p99);
-        std::fflush(stdout);
-    }
-
     std::shared_ptr<runtime::platform> machine_;
     std::shared_ptr<runtime::loop> loop_;
     std::unique_ptr<mesh::mesh> net_;
     mesh::peer to_;
-    std::vector<std::uint32_t> latencies_;
+    bench::measurement* plan_ = nullptr;
     std::uint64_t left_ = 0;
-    std::uint64_t ended_ = 0;
+    std::uint64_t missing_ = 0;
     std::string body_;
-    std::unique_ptr<runtime::gate> done_;
+    std::shared_ptr<runtime::gate> done_;
 };
+
+struct options {
+    int server_core = -1;
+    int client_core = -1;
+    double seconds = 1;
+    std::vector<std::pair<std::string, std::size_t>> modes{
+        {"oneway", 64}, {"oneway", 1024}, {"pp1", 64}, {"pp64", 64}};
+};
+
+options read_options(int argc, char** argv) {
+    options wanted;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        const std::string_view name{argv[i]};
+        const std::string value{argv[i + 1]};
+        if (name == "--pin" &&
+            std::sscanf(value.c_str(), "%d,%d", &wanted.server_core, &wanted.client_core) != 2) {
+            bench::give_up("--pin wants two cores, such as 0,1");
+        } else if (name == "--only") {
+            const std::size_t comma = value.find(',');
+            if (comma == std::string::npos) {
+                bench::give_up("--only wants a mode and a payload, such as oneway,64");
+            }
+            wanted.modes = {
+                {value.substr(0, comma), std::strtoull(value.c_str() + comma + 1, nullptr, 10)}};
+        } else if (name == "--seconds") {
+            wanted.seconds = std::strtod(value.c_str(), nullptr);
+        }
+    }
+    return wanted;
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    int server_core = -1;
-    int client_core = -1;
-    std::uint64_t percent = 100;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (std::string_view{argv[i]} == "--pin") {
-            if (std::sscanf(argv[i + 1], "%d,%d", &server_core, &client_core) != 2) {
-                std::fprintf(stderr, "--pin wants two cores, such as 0,1\n");
-                return 2;
-            }
-        } else if (std::string_view{argv[i]} == "--scale") {
-            percent = std::strtoull(argv[i + 1], nullptr, 10);
-        }
-    }
+    const options wanted = read_options(argc, argv);
     int ends[2];
     if (pipe(ends) != 0) {
         return 1;
     }
     const pid_t server = fork();
     if (server == 0) {
-        pin(server_core);
+        pin(wanted.server_core);
         serve(ends[1]);
     }
-    pin(client_core);
+    pin(wanted.client_core);
     std::uint16_t port = 0;
     if (read(ends[0], &port, sizeof port) != sizeof port) {
         return 1;
     }
     {
         client one{port};
-        one.one_way(64, 5'000'000 * percent / 100);
-        one.one_way(1024, 1'000'000 * percent / 100);
-        one.ping_pong(64, 100'000 * percent / 100, 1);
-        one.ping_pong(64, 2'000'000 * percent / 100, 64);
-        std::fflush(stdout);
+        for (const auto& [mode, payload] : wanted.modes) {
+            one.measure({false, {}, mode, payload, wanted.seconds});
+        }
     }
     kill(server, SIGKILL);
     waitpid(server, nullptr, 0);

@@ -26,6 +26,8 @@ ASIDE = [{"zookeeper", "mesh"}]
 CODE = {".cpp", ".hpp", ".c", ".h"}
 LISTED = {".cpp", ".c"}
 LONG_ALLOWED = {".md", ".txt", ".json", ".svg", ".css", ".golden", ".lock", ""}
+# Sources that no listing names: something else compiles them.
+BUILT_ELSEWHERE = ("tests/package/", "bench/peers/")
 # Text that only a tool reads, or that is bad on purpose.
 SKIPPED = ("tests/lint/samples/", "web/dist/", "docs/images/", "LICENSE")
 
@@ -293,7 +295,7 @@ class House:
                 continue
             folder, listing = self.listing_of(name)
             if folder in (None, "") or name[len(folder) :] not in listing.files:
-                if not name.startswith("tests/package/"):
+                if not name.startswith(BUILT_ELSEWHERE):
                     yield f"{name}:1: no CMakeLists.txt lists this file [listed]"
 
     def layer_complaints(self, folder, room, uses):
