@@ -19,6 +19,7 @@ constexpr std::size_t first_buffer = 4096 + 64;
 constexpr std::size_t small_buffer = 64U << 10U;
 constexpr std::size_t large_buffer = 256U << 10U;
 constexpr std::size_t kept_capacity = 4U << 20U;
+constexpr std::size_t enough_to_write = 64U << 10U;  ///< bytes, in the midst of sending
 
 /// Microseconds until `deadline`, in the request's first four bytes.
 std::array<char, 4> remaining_time(instant deadline, instant now) {
@@ -443,7 +444,9 @@ void connection::send_frames(std::string& frames, std::uint64_t count, std::vect
 
 void connection::flush_later() {
     backlog_.store(out_.size() + flight_.size(), std::memory_order_relaxed);
-    if (!in_batch_ && !writing_ && !flush_posted_) {
+    if (out_.size() >= enough_to_write && !writing_ && phase_ == phase::open) {
+        flush();  // While it is in the cache; and the other side need not wait for the rest.
+    } else if (!in_batch_ && !writing_ && !flush_posted_) {
         flush_posted_ = true;
         loop_->defer([weak = weak_from_this()] {
             if (const auto self = weak.lock()) {
@@ -468,26 +471,39 @@ void connection::flush() {
         broken("the other side does not read");
         return;
     }
-    flight_.swap(out_);
-    writing_ = true;
     spoke_ = true;
     const auto link = link_.get();
-    add(core_.tally.bytes_out, link ? &link->tally.bytes_out : nullptr, flight_.size());
+    add(core_.tally.bytes_out, link ? &link->tally.bytes_out : nullptr, out_.size());
     add(core_.tally.frames_out,
         link ? &link->tally.frames_out : nullptr,
         std::exchange(frames_out_, 0));
-    stream_->write(flight_, [this](const result<void>& outcome) { sent(outcome); });
+    const std::size_t written = stream_->write_now(out_);
+    if (written == out_.size()) {
+        sent_all(out_);
+        if (phase_ == phase::leaving) {
+            close({errc::unavailable, "refused"});
+        }
+        return;
+    }
+    flight_.swap(out_);
+    writing_ = true;
+    stream_->write(std::string_view{flight_}.substr(written),
+                   [this](const result<void>& outcome) { sent(outcome); });
+}
+
+void connection::sent_all(std::string& bytes) {
+    if (bytes.capacity() > kept_capacity) {
+        bytes = {};
+    } else {
+        bytes.clear();
+    }
+    backlog_.store(out_.size(), std::memory_order_relaxed);
 }
 
 void connection::sent(const result<void>& outcome) {
     const auto keep = shared_from_this();
     writing_ = false;
-    if (flight_.capacity() > kept_capacity) {
-        flight_ = {};
-    } else {
-        flight_.clear();
-    }
-    backlog_.store(out_.size(), std::memory_order_relaxed);
+    sent_all(flight_);
     if (!outcome) {
         broken(outcome.error().text);
         return;

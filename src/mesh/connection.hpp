@@ -111,6 +111,7 @@ private:
     void flush();
     void flush_later();
     void sent(const result<void>& outcome);
+    void sent_all(std::string& bytes);
     void take_answers();
     void beat();
     void arm_due();

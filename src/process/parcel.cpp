@@ -7,8 +7,9 @@
 #include "process/frame_end.hpp"
 
 #include <array>
+#include <atomic>
+#include <cstddef>
 #include <cstdlib>
-#include <mutex>
 #include <new>
 #include <utility>
 
@@ -106,17 +107,26 @@ public:
 
     /// False: there is room for no more.
     bool leave(block* list) noexcept {
-        const std::lock_guard hold{mutex_};
-        if (count_ == max_lists) {
-            return false;
+        for (auto& place : lists_) {
+            block* free = nullptr;
+            if (place.load(std::memory_order_relaxed) == nullptr &&
+                place.compare_exchange_strong(free, list, std::memory_order_release)) {
+                return true;
+            }
         }
-        lists_[count_++] = list;
-        return true;
+        return false;
     }
     /// Null: there is none.
     block* fetch() noexcept {
-        const std::lock_guard hold{mutex_};
-        return count_ == 0 ? nullptr : lists_[--count_];
+        for (auto& place : lists_) {
+            if (place.load(std::memory_order_relaxed) == nullptr) {
+                continue;
+            }
+            if (block* const list = place.exchange(nullptr, std::memory_order_acquire)) {
+                return list;
+            }
+        }
+        return nullptr;
     }
 
     /// Outlives every thread.
@@ -126,9 +136,7 @@ public:
     }
 
 private:
-    std::mutex mutex_;
-    std::array<block*, max_lists> lists_{};
-    std::size_t count_ = 0;
+    std::array<std::atomic<block*>, max_lists> lists_{};
 };
 
 /// Free blocks of one size that this thread keeps: a worker that sends to itself, or as much as it

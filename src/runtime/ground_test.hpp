@@ -27,9 +27,7 @@ struct ground_kind {
 
 inline const std::vector<const ground_kind*>& ground_kinds() {
     static const ground_kind real{
-        "real", [] {
-            return std::make_unique<ground>(ground{make_real_platform(), "127.0.0.1"});
-        }};
+        "real", [] { return std::make_unique<ground>(ground{make_real_platform(), "127.0.0.1"}); }};
     static const ground_kind simulated{
         "simulated", [] {
             auto home = std::make_shared<sim::world>(1);

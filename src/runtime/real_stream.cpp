@@ -72,6 +72,15 @@ public:
             });
     }
 
+    std::size_t write_now(std::string_view bytes) {
+        if (closed_ || on_write_ || bytes.empty()) {
+            return 0;
+        }
+        const ssize_t sent = ::send(
+            socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        return sent > 0 ? static_cast<std::size_t>(sent) : 0;
+    }
+
     void close() {
         if (std::exchange(closed_, true)) {
             return;
@@ -158,6 +167,9 @@ public:
     }
     void write(std::string_view bytes, callback<result<void>> done) override {
         core_->write(bytes, std::move(done));
+    }
+    [[nodiscard]] std::size_t write_now(std::string_view bytes) override {
+        return core_->write_now(bytes);
     }
     void close() override { core_->close(); }
     [[nodiscard]] endpoint local() const override { return core_->local(); }

@@ -106,6 +106,7 @@ public:
         done_ = std::move(done);
     }
     void write(std::string_view, callback<result<void>>) override {}
+    [[nodiscard]] std::size_t write_now(std::string_view) override { return 0; }
     void close() override {}
     [[nodiscard]] runtime::endpoint local() const override { return {"10.0.0.1", 2181}; }
     [[nodiscard]] runtime::endpoint remote() const override { return {"10.0.0.2", 999}; }

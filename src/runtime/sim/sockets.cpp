@@ -65,6 +65,10 @@ public:
         can_write();
     }
 
+    [[nodiscard]] std::size_t write_now(std::string_view bytes) override {
+        return closed_ || on_write_ || whole_->broken(me_) ? 0 : whole_->offer(me_, bytes);
+    }
+
     void close() override {
         if (!closed_) {
             whole_->close(me_);
