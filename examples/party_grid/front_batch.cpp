@@ -186,7 +186,7 @@ muster::result<void> divide(const grid& on,
     for (std::size_t i = 0; i < all.lines.size(); ++i) {
         const batch_line& line = all.lines[i];
         const bool dated = is_dated(line.key);
-        const auto to = dated ? std::nullopt : on.parties.route(line.key);
+        const auto to = dated ? nullptr : on.parties.route(line.key);
         if (!dated && !to) {
             return muster::fail(errc::unavailable, "no plan of the parties has been read yet");
         }

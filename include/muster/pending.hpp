@@ -52,6 +52,8 @@ public:
     }
     /// Blocks this thread until the answer is there. A bug on one of Muster's own threads.
     void wait();
+    /// What `wait` says of that bug, where there is nothing to wait for.
+    static void may_block();
 
 protected:
     /// The answer has been stored: tells the waiter.
@@ -89,18 +91,25 @@ template <class T>
 class [[nodiscard]] pending {
 public:
     explicit pending(std::shared_ptr<detail::pending_state<T>> state) : state_{std::move(state)} {}
+    /// One that is answered already: it allocates nothing, and nobody is resumed.
+    explicit pending(result<T> answer) : answer_{std::move(answer)} {}
 
     /// Blocks the calling thread until the answer is there, by the deadline of the request at the
-    /// latest. On one of Muster's own threads that is a bug, and an assertion says so.
+    /// latest. On one of Muster's own threads that is a bug, and an assertion says so, also where
+    /// the answer is there.
     [[nodiscard]] result<T> get() {
-        state_->wait();
-        return state_->take();
+        if (state_) {
+            state_->wait();
+        } else {
+            detail::pending_core::may_block();
+        }
+        return await_resume();
     }
 
     /// Whether `get` would return at once.
-    [[nodiscard]] bool is_ready() const noexcept { return state_->is_ready(); }
+    [[nodiscard]] bool is_ready() const noexcept { return !state_ || state_->is_ready(); }
 
-    bool await_ready() const noexcept { return state_->is_ready(); }
+    bool await_ready() const noexcept { return is_ready(); }
     void await_suspend(std::coroutine_handle<> waiting) {
         // Resumed where it was suspended: on the strand of its partition or process.
         auto home = detail::strand::current();
@@ -111,17 +120,22 @@ public:
             state_->when_ready([waiting] { waiting.resume(); });
         }
     }
-    result<T> await_resume() { return state_->take(); }
+    result<T> await_resume() { return state_ ? state_->take() : std::move(*answer_); }
 
     /// Instead of awaiting: calls `told` with the answer once it is there, which may be now, on
     /// this thread, and else is on one of Muster's, which it must not block. It must not throw.
     void then(std::move_only_function<void(result<T>)> told) {
+        if (!state_) {
+            told(std::move(*answer_));
+            return;
+        }
         state_->when_ready(
             [state = state_, told = std::move(told)]() mutable { told(state->take()); });
     }
 
 private:
     std::shared_ptr<detail::pending_state<T>> state_;
+    std::optional<result<T>> answer_;  ///< instead of a state
 };
 
 /// The duty to give a pending its answer: `completer(value)`, or `completer(fail(…))`. Dropped

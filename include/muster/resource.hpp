@@ -100,6 +100,7 @@ struct by_list {
 };
 
 /// Where a key is served, by the newest plan this process has read.
+/// Threads: a plain value; `resource::route` hands out shared ones, which do not change.
 struct route {
     std::string partition;
     member_id owner;      ///< empty: nobody owns it
@@ -107,6 +108,8 @@ struct route {
     std::string address;  ///< mesh, "host:port"
     fence_token fence;
     std::int64_t plan = 0;
+
+    friend bool operator==(const route&, const route&) = default;
 };
 
 /// A partition without an answer in a scatter, and why.
@@ -139,7 +142,7 @@ public:
                      std::string bytes,
                      std::chrono::nanoseconds within,
                      answer_fn answer) = 0;
-    [[nodiscard]] virtual std::optional<route> where(std::string_view key) const = 0;
+    [[nodiscard]] virtual std::shared_ptr<const route> where(std::string_view key) const = 0;
     /// The partitions of the newest plan, in order, and its number; 0: no plan read yet.
     [[nodiscard]] virtual std::pair<std::int64_t, std::vector<std::string>> partitions() const = 0;
     /// Calls `told` once a plan has been read, or the time is up (number 0), with what is left of
@@ -265,8 +268,10 @@ public:
         return std::move(answer);
     }
 
-    /// Where `key` is served, without waiting; nothing: no plan read yet, or no such partition.
-    [[nodiscard]] std::optional<muster::route> route(std::string_view key) const {
+    /// Where `key` is served, by the newest plan and view, without waiting; null: no plan read yet,
+    /// or no such partition. Keep it for as long as you like, it stays as it is, and copy it to
+    /// keep it for long: it holds the plan that it is of.
+    [[nodiscard]] std::shared_ptr<const muster::route> route(std::string_view key) const {
         return core_->where(key);
     }
 

@@ -1,5 +1,7 @@
 #include "base/hash.hpp"
 
+// Compiled in here: most keys are short, and a call into the library costs as much as its work.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace muster::base {

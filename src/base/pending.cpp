@@ -15,9 +15,13 @@ void pending_core::when_ready(std::move_only_function<void()> then) {
     }
 }
 
-void pending_core::wait() {
+void pending_core::may_block() {
     MUSTER_ASSERT(strand::current() == nullptr,
                   "get() blocks, and this is a thread of Muster's: co_await it here");
+}
+
+void pending_core::wait() {
+    may_block();
     for (int seen = state_.load(std::memory_order_acquire); seen != ready;
          seen = state_.load(std::memory_order_acquire)) {
         state_.wait(seen, std::memory_order_acquire);
@@ -46,7 +50,9 @@ std::shared_ptr<strand> strand::current() noexcept {
 strand_scope::strand_scope(std::shared_ptr<strand> home, instant deadline)
     : home_{std::move(home)}, deadline_{deadline}, outer_{std::exchange(innermost, this)} {}
 
-strand_scope::~strand_scope() { innermost = outer_; }
+strand_scope::~strand_scope() {
+    innermost = outer_;
+}
 
 instant strand_scope::current_deadline() noexcept {
     return innermost == nullptr ? never : innermost->deadline_;

@@ -1,8 +1,11 @@
 #include "discovery/directory.hpp"
 
+#include "base/hash.hpp"
 #include "discovery/service_name.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <utility>
 #include <vector>
 
@@ -13,6 +16,54 @@ namespace {
 constexpr std::size_t longest_address = 56;
 /// Of each path in the transaction that ends a session.
 constexpr std::size_t path_overhead = 4;
+
+/// What a thread has found, so that it finds it again without a lock and without writing anything
+/// that another thread reads. The pictures are not kept by it (`runtime::per_thread`).
+/// Threads: its own.
+class found_names {
+public:
+    using picture = detail::service_picture;
+
+    /// Null where `by` has not found it under that edition.
+    [[nodiscard]] std::shared_ptr<const picture> find(const directory* by,
+                                                      std::string_view name,
+                                                      std::uint64_t shown) const {
+        const std::size_t first = place_of(by, name);
+        for (const std::size_t at : {first, first ^ 1U}) {
+            const place& one = all_[at];
+            if (one.shown == shown && one.name == name) {
+                return one.loan.lock();
+            }
+        }
+        return nullptr;
+    }
+    /// Of two names that have the same places the one that was there longer goes.
+    void add(const directory* by,
+             std::string_view name,
+             std::uint64_t shown,
+             const std::shared_ptr<const picture>& is) {
+        const std::size_t first = place_of(by, name);
+        if (all_[first].by != by || all_[first].name != name) {
+            std::swap(all_[first], all_[first ^ 1U]);
+        }
+        all_[first] = {shown, is, std::string{name}, by};
+    }
+
+private:
+    static constexpr std::size_t places = 256;
+    struct place {
+        std::uint64_t shown = 0;
+        std::weak_ptr<const picture> loan;
+        std::string name;
+        const directory* by = nullptr;  ///< never looked at: it may have ended
+    };
+    [[nodiscard]] static std::size_t place_of(const directory* by, std::string_view name) noexcept {
+        const auto seed = reinterpret_cast<std::uintptr_t>(by) / alignof(std::max_align_t);
+        return static_cast<std::size_t>((base::xxh64(name) + seed) % places);
+    }
+
+    std::array<place, places> all_;
+};
 
 }  // namespace
 
@@ -106,18 +157,40 @@ void directory::publish_own() {
 // --- Look-ups ------------------------------------------------------------------------------------
 
 pending<instances> directory::find(std::string_view name) {
-    auto [answer, told] = make_pending<instances>();
-    const auto entries = entries_.read();
-    if (const auto found = entries->find(name); found != entries->end()) {
-        if (auto picture = found->second->known()) {
-            const auto now = names_made_.load(std::memory_order_relaxed);
-            if (found->second->used.load(std::memory_order_relaxed) != now) {
-                found->second->used.store(now, std::memory_order_relaxed);
-            }
-            told(instances{std::move(picture)});
-            return std::move(answer);
+    // Before what it says is read: a change in between shows at the next call.
+    const std::uint64_t shown = shown_->number();
+    if (const auto* const mine = runtime::of_this_thread<found_names>::known()) {
+        if (auto picture = mine->find(this, name, shown)) {
+            return pending<instances>{instances{std::move(picture)}};
         }
     }
+    if (auto picture = find_known(name, shown)) {
+        return pending<instances>{instances{std::move(picture)}};
+    }
+    return look_up(name);
+}
+
+std::shared_ptr<const detail::service_picture> directory::find_known(std::string_view name,
+                                                                     std::uint64_t shown) {
+    const auto entries = entries_.read();
+    const auto found = entries->find(name);
+    if (found == entries->end()) {
+        return nullptr;
+    }
+    auto picture = found->second->known();
+    if (picture) {
+        // Once for each edition is enough: a new name makes a new one.
+        found->second->used.store(names_made_.load(std::memory_order_relaxed),
+                                  std::memory_order_relaxed);
+        if (auto* const mine = runtime::of_this_thread<found_names>::made()) {
+            mine->add(this, name, shown, picture);
+        }
+    }
+    return picture;
+}
+
+pending<instances> directory::look_up(std::string_view name) {
+    auto [answer, told] = make_pending<instances>();
     if (name.empty()) {
         told(fail(errc::invalid_argument, "a name has at least one character"));
         return std::move(answer);
@@ -130,7 +203,7 @@ pending<instances> directory::find(std::string_view name) {
             return;
         }
         const service_entry alone{
-            self->by_, self->how_.home.zone, [&] { return self->own_of(name); }};
+            self->by_, self->how_.home.zone, [&] { return self->own_of(name); }, self->shown_};
         instances own{alone.own_only()};
         if (own.empty()) {
             tell(std::unexpected{why});
@@ -153,14 +226,23 @@ pending<instances> directory::find(std::string_view name) {
 }
 
 std::shared_ptr<service_entry> directory::make_entry(const std::string& name) {
-    auto made =
-        std::make_shared<service_entry>(by_, how_.home.zone, [weak = weak_from_this(), name] {
+    auto made = std::make_shared<service_entry>(
+        by_,
+        how_.home.zone,
+        [weak = weak_from_this(), name] {
             const auto self = weak.lock();
             return self ? self->own_of(name) : std::vector<instance>{};
-        });
+        },
+        shown_);
     made->used.store(names_made_.fetch_add(1) + 1);
     entries_.change([&](entry_map& all) { all.insert_or_assign(name, made); });
+    shown_->changed();
     return made;
+}
+
+void directory::drop_entry(const std::string& name) {
+    entries_.change([&](entry_map& all) { all.erase(name); });
+    shown_->changed();
 }
 
 // --- The control loop ----------------------------------------------------------------------------
@@ -188,10 +270,7 @@ void directory::begin(std::shared_ptr<runtime::loop> control,
         std::move(control),
         lookup_settings{how_.services, how_.home.life, how_.patience, how_.most},
         lookup_agent::hooks{.make = [this](const std::string& name) { return make_entry(name); },
-                            .dropped =
-                                [this](const std::string& name) {
-                                    entries_.change([&](entry_map& all) { all.erase(name); });
-                                },
+                            .dropped = [this](const std::string& name) { drop_entry(name); },
                             .warn = how_.warn});
 }
 

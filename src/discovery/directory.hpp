@@ -11,6 +11,7 @@
 #include "discovery/registry.hpp"
 #include "discovery/service_entry.hpp"
 #include "runtime/loop.hpp"
+#include "runtime/per_thread.hpp"
 #include "runtime/published.hpp"
 #include "zookeeper/client.hpp"
 
@@ -103,11 +104,17 @@ private:
     void own_changed(const std::string& name);
     void on_control(task_fn job);
     std::shared_ptr<service_entry> make_entry(const std::string& name);
+    void drop_entry(const std::string& name);
+    [[nodiscard]] std::shared_ptr<const detail::service_picture> find_known(std::string_view name,
+                                                                            std::uint64_t shown);
+    pending<instances> look_up(std::string_view name);
 
     const std::shared_ptr<runtime::loop> by_;
     const directory_settings how_;
     runtime::published<registry> own_;
     runtime::published<entry_map> entries_{std::make_shared<const entry_map>()};
+    /// Changes with each change of what `find` answers at once, of whatever name.
+    const std::shared_ptr<runtime::edition> shown_ = std::make_shared<runtime::edition>();
     runtime::published<link> link_{std::make_shared<const link>()};
     std::atomic<std::uint64_t> names_made_{0};
     std::atomic<bool> publish_asked_{false};

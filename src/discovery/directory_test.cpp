@@ -8,10 +8,14 @@
 
 #include <gtest/gtest.h>
 
+#include <barrier>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -352,6 +356,149 @@ TEST_F(a_directory, drops_the_least_recently_used_services_and_their_watches) {
     EXPECT_EQ(zk.lists, lists);
     EXPECT_EQ(found("b"), 0);
     EXPECT_EQ(zk.lists, lists + 1);
+}
+
+/// A thread that looks a name up whenever it is told to, and remembers what it found before.
+class looker {
+public:
+    explicit looker(std::shared_ptr<directory> names)
+        : names_{std::move(names)}, thread_{[this] { work(); }} {}
+    looker(const looker&) = delete;
+    looker& operator=(const looker&) = delete;
+    ~looker() {
+        name_.clear();
+        turn_.arrive_and_wait();
+        thread_.join();
+    }
+
+    /// How many instances that thread finds at once; nothing: it has to wait.
+    std::optional<std::size_t> find(const std::string& name) {
+        name_ = name;
+        turn_.arrive_and_wait();
+        turn_.arrive_and_wait();
+        return found_;
+    }
+
+private:
+    void work() {
+        for (turn_.arrive_and_wait(); !name_.empty(); turn_.arrive_and_wait()) {
+            auto answer = names_->find(name_);
+            found_.reset();
+            if (answer.is_ready()) {
+                const auto got = answer.get();
+                found_ = got ? std::optional{got->size()} : std::nullopt;
+            }
+            turn_.arrive_and_wait();
+        }
+    }
+
+    std::shared_ptr<directory> names_;
+    std::string name_;
+    std::optional<std::size_t> found_;
+    std::barrier<> turn_{2};
+    std::thread thread_;
+};
+
+TEST_F(a_directory, shows_each_thread_at_its_next_look_what_was_registered_and_taken_back) {
+    looker one{names};
+    looker other{names};
+    EXPECT_EQ(found("a"), 0);
+    for (std::uint32_t i = 0; i < 50; ++i) {
+        EXPECT_EQ(one.find("a"), 0U);
+        EXPECT_EQ(other.find("a"), 0U);
+        const pid mine{life, "me", i, 1};
+        ASSERT_TRUE(names->add("a", mine, reach::everywhere));
+        EXPECT_EQ(one.find("a"), 1U);
+        EXPECT_EQ(found("a"), 1);
+        EXPECT_EQ(other.find("a"), 1U);
+        ASSERT_TRUE(names->remove("a", mine));
+    }
+    ASSERT_TRUE(names->add("a", {life, "me", 1, 1}, reach::everywhere));
+    EXPECT_EQ(one.find("a"), 1U);
+    names->forget({life, "me", 1, 1});
+    EXPECT_EQ(one.find("a"), 0U);
+}
+
+TEST_F(a_directory, shows_each_thread_what_zookeeper_has_said) {
+    make("/services/a");
+    EXPECT_EQ(found("a"), 0);
+    looker one{names};
+    looker other{names};
+    for (std::uint32_t i = 1; i <= 5; ++i) {
+        EXPECT_EQ(one.find("a"), i - 1);
+        make("/services/a/" + child_of(i));
+        EXPECT_EQ(one.find("a"), i);
+        EXPECT_EQ(other.find("a"), i);
+    }
+}
+
+TEST_F(a_directory, remembers_nothing_of_a_service_that_is_not_kept_current_any_more) {
+    directory_settings small;
+    small.most = 2;
+    start_anew(std::move(small));
+    looker one{names};
+    EXPECT_EQ(found("a"), 0);
+    EXPECT_EQ(one.find("a"), 0U);
+    EXPECT_EQ(found("b"), 0);
+    EXPECT_EQ(found("c"), 0);
+    EXPECT_EQ(one.find("a"), std::nullopt) << "it is read anew";
+    net.run_for(1s);
+    EXPECT_EQ(one.find("a"), 0U);
+}
+
+TEST_F(a_directory, does_not_keep_a_service_whose_new_names_push_it_out_while_it_is_looked_up) {
+    directory_settings small;
+    small.most = 3;
+    start_anew(std::move(small));
+    looker one{names};
+    EXPECT_EQ(found("a"), 0);
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_EQ(one.find("a"), 0U) << "used last, after each new name";
+        EXPECT_EQ(found("other " + std::to_string(i)), 0);
+    }
+    EXPECT_EQ(one.find("a"), 0U);
+}
+
+TEST_F(a_directory, is_not_taken_for_another_one_by_a_thread_that_asks_both) {
+    EXPECT_EQ(found("a"), 0);
+    directory_settings how;
+    how.services = "/elsewhere";
+    how.home = {life, "me", "east"};
+    const auto second = std::make_shared<directory>(loop, std::move(how));
+    ASSERT_TRUE(second->add("a", {life, "me", 1, 1}, reach::everywhere));
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(found("a"), 0);
+        auto answer = second->find("a");
+        ASSERT_TRUE(answer.is_ready());
+        EXPECT_EQ(answer.get()->size(), 1U);
+    }
+}
+
+TEST_F(a_directory, is_right_about_more_names_than_a_thread_remembers) {
+    for (std::uint32_t i = 0; i < 600; ++i) {
+        const std::string name = "name " + std::to_string(i);
+        for (std::uint32_t j = 0; j <= i % 3; ++j) {
+            ASSERT_TRUE(names->add(name, {life, "me", i, j + 1}, reach::everywhere));
+        }
+        ASSERT_EQ(found(name), static_cast<int>(i % 3 + 1));
+    }
+    for (int round = 0; round < 2; ++round) {
+        for (std::uint32_t i = 0; i < 600; ++i) {
+            ASSERT_EQ(found("name " + std::to_string(i)), static_cast<int>(i % 3 + 1));
+        }
+    }
+}
+
+TEST_F(a_directory, lets_go_of_a_picture_though_a_thread_that_found_it_sleeps) {
+    EXPECT_EQ(found("a"), 0);
+    looker sleeper{names};
+    EXPECT_EQ(sleeper.find("a"), 0U);
+    ASSERT_TRUE(names->add("a", {life, "me", 1, 1}, reach::everywhere));
+    EXPECT_EQ(sleeper.find("a"), 1U);
+    const long held = loop.use_count();
+    names->forget({life, "me", 1, 1});
+    EXPECT_EQ(found("a"), 0);
+    EXPECT_EQ(loop.use_count(), held) << "one picture, as before: each holds the loop";
 }
 
 }  // namespace

@@ -7,13 +7,11 @@ namespace muster::discovery {
 
 using detail::service_picture;
 
-service_entry::service_entry(std::shared_ptr<runtime::loop> by, std::string zone, own_fn own)
-    : by_{std::move(by)}, zone_{std::move(zone)}, own_{std::move(own)} {}
-
-std::shared_ptr<const service_picture> service_entry::known() const {
-    const auto now = state_.read();
-    return now->known ? now->picture : nullptr;
-}
+service_entry::service_entry(std::shared_ptr<runtime::loop> by,
+                             std::string zone,
+                             own_fn own,
+                             std::shared_ptr<runtime::edition> shown)
+    : by_{std::move(by)}, zone_{std::move(zone)}, own_{std::move(own)}, shown_{std::move(shown)} {}
 
 std::shared_ptr<const service_picture> service_entry::own_only() const {
     auto alone = std::make_shared<service_picture>(by_, own_(), zone_, nullptr);
@@ -22,14 +20,14 @@ std::shared_ptr<const service_picture> service_entry::own_only() const {
 }
 
 /// Reads the node's own inside the turn: of two that change them, the later one sees both.
-void service_entry::draw(state& now) const {
+bool service_entry::draw(state& now) const {
     std::vector<instance> all = now.others;
     for (auto& one : own_()) {
         all.push_back(std::move(one));
     }
     std::ranges::sort(all, {}, &instance::who);
     if (now.picture && now.picture->all() == all) {
-        return;
+        return false;
     }
     auto drawn = std::make_shared<service_picture>(by_, std::move(all), zone_, now.picture.get());
     if (now.picture) {
@@ -37,14 +35,24 @@ void service_entry::draw(state& now) const {
         now.picture->may_be_old();
     }
     now.picture = std::move(drawn);
+    return true;
+}
+
+/// Inside the turn, or an earlier picture could be shown after a later one.
+void service_entry::show(const state& now) {
+    known_.replace(now.picture);
+    shown_->changed();
 }
 
 void service_entry::others_are(std::vector<instance> others) {
     state_.change([&](state& now) {
         now.known = true;
         now.others = std::move(others);
-        draw(now);
+        const bool is_new = draw(now);
         now.picture->is_current();
+        if (is_new) {
+            show(now);
+        }
     });
 }
 
@@ -56,8 +64,8 @@ void service_entry::may_be_old() const {
 
 void service_entry::own_changed() {
     state_.change([this](state& now) {
-        if (now.known) {
-            draw(now);
+        if (now.known && draw(now)) {
+            show(now);
         }
     });
 }

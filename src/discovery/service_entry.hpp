@@ -7,6 +7,7 @@
 
 #include "discovery/picture.hpp"
 #include "discovery/registry.hpp"
+#include "runtime/per_thread.hpp"
 #include "runtime/published.hpp"
 
 #include <atomic>
@@ -23,11 +24,17 @@ class service_entry {
 public:
     using own_fn = std::function<std::vector<instance>()>;
 
-    /// `own` reads this node's instances of that name, as they are at that moment.
-    service_entry(std::shared_ptr<runtime::loop> by, std::string zone, own_fn own);
+    /// `own` reads this node's instances of that name, as they are at that moment; `shown` hears
+    /// after each change of what is known.
+    service_entry(std::shared_ptr<runtime::loop> by,
+                  std::string zone,
+                  own_fn own,
+                  std::shared_ptr<runtime::edition> shown);
 
-    /// What is known; null before `others_are`.
-    [[nodiscard]] std::shared_ptr<const detail::service_picture> known() const;
+    /// What is known, counted for this thread; null before `others_are`.
+    [[nodiscard]] std::shared_ptr<const detail::service_picture> known() const {
+        return known_.lend();
+    }
     /// This node's own alone.
     [[nodiscard]] std::shared_ptr<const detail::service_picture> own_only() const;
 
@@ -47,12 +54,16 @@ private:
         std::vector<instance> others;
         std::shared_ptr<const detail::service_picture> picture;
     };
-    void draw(state& now) const;
+    /// Whether the picture is another one now.
+    bool draw(state& now) const;
+    void show(const state& now);
 
     const std::shared_ptr<runtime::loop> by_;
     const std::string zone_;
     const own_fn own_;
+    const std::shared_ptr<runtime::edition> shown_;
     runtime::published<state> state_{std::make_shared<const state>()};
+    runtime::per_thread<detail::service_picture> known_;
 };
 
 }  // namespace muster::discovery

@@ -4,9 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <barrier>
 #include <functional>
 #include <map>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 namespace muster::detail {
@@ -349,6 +352,97 @@ TEST_F(asking_an_owner, ends_when_its_node_does_while_it_waits_for_one) {
     }
     resource->shut();
     EXPECT_EQ(outcome(), "closed");
+}
+
+class a_route : public asking_an_owner {
+protected:
+    /// Where the key is served, as this thread finds it, and as another does that has looked
+    /// before.
+    std::pair<std::string, std::string> address() {
+        const auto here = resource->where("key");
+        return {here ? here->address : "none", other.ask([this] {
+                    const auto there = resource->where("key");
+                    return there ? there->address : "none";
+                })};
+    }
+    void move_all_to(const std::string& host) {
+        auto next = std::make_shared<view>(*node->seen);
+        for (member& one : next->members) {
+            one.address = host + ":" + one.name;
+        }
+        node->seen = next;
+        resource->view_read();
+    }
+    static std::pair<std::string, std::string> both(const std::string& text) {
+        return {text, text};
+    }
+
+    /// A thread that answers a question at a time.
+    class answering_thread {
+    public:
+        answering_thread() = default;
+        answering_thread(const answering_thread&) = delete;
+        answering_thread& operator=(const answering_thread&) = delete;
+        ~answering_thread() {
+            question_ = nullptr;
+            turn_.arrive_and_wait();
+            thread_.join();
+        }
+        std::string ask(std::function<std::string()> question) {
+            question_ = std::move(question);
+            turn_.arrive_and_wait();
+            turn_.arrive_and_wait();
+            return answer_;
+        }
+
+    private:
+        void work() {
+            for (turn_.arrive_and_wait(); question_; turn_.arrive_and_wait()) {
+                answer_ = question_();
+                turn_.arrive_and_wait();
+            }
+        }
+        std::function<std::string()> question_;
+        std::string answer_;
+        std::barrier<> turn_{2};
+        std::thread thread_{[this] { work(); }};
+    };
+    answering_thread other;
+};
+
+TEST_F(a_route, is_that_of_the_newest_plan_and_view_on_every_thread) {
+    EXPECT_EQ(address(), both("none"));
+    move_all_to("a");
+    EXPECT_EQ(address(), both("none")) << "there is no plan";
+    plan(7, bob);
+    EXPECT_EQ(address(), both("a:bob"));
+    for (std::int64_t i = 8; i < 50; i += 2) {
+        plan(i, cid);
+        EXPECT_EQ(address(), both(i == 8 ? "a:cid" : "b:cid"));
+        plan(i + 1, bob);
+        move_all_to("b");
+        EXPECT_EQ(address(), both("b:bob"));
+    }
+}
+
+TEST_F(a_route, does_not_change_while_it_is_kept) {
+    move_all_to("a");
+    plan(7, bob);
+    const auto before = resource->where("key");
+    const route copy = *before;
+    plan(8, cid);
+    resource->shut();
+    resource = std::make_shared<resource_host>("others", node);
+    EXPECT_EQ(*before, copy);
+    EXPECT_EQ(before->plan, 7);
+}
+
+TEST_F(a_route, does_not_keep_an_old_plan) {
+    plan(7, bob);
+    EXPECT_EQ(address(), both(""));
+    const std::weak_ptr<const cluster::plan_snapshot> before = resource->plan();
+    plan(8, cid);
+    EXPECT_TRUE(before.expired());
 }
 
 }  // namespace

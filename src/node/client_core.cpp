@@ -239,7 +239,7 @@ void client_core::view_changed(std::shared_ptr<const cluster::view_snapshot> now
     seen_->begun.store(true);
     waits_->look();
     for (const auto& [name, host] : *resources_.read()) {
-        host->wake_waiting();  // The address of an owner may have been what they lacked.
+        host->view_read();  // The address of an owner may have been what they lacked.
     }
 }
 

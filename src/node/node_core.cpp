@@ -470,7 +470,7 @@ void node_core::view_changed(std::shared_ptr<const cluster::view_snapshot> now) 
     view_seen_ = now;
     leader_seen(*now);
     for (const auto& [name, host] : *resources_.read()) {
-        host->wake_waiting();  // The address of an owner may have been what they lacked.
+        host->view_read();  // The address of an owner may have been what they lacked.
     }
 }
 

@@ -115,24 +115,10 @@ std::optional<error> resource_host::trouble() const {
     return known ? std::optional{*known} : std::nullopt;
 }
 
-std::optional<route> resource_host::where(std::string_view key) const {
-    const auto by = plan_.read();
-    const cluster::entry* const one = by ? by->find(key) : nullptr;
-    if (one == nullptr) {
-        return std::nullopt;
-    }
-    route out{.partition = one->partition,
-              .owner = one->owner,
-              .member = {},
-              .address = {},
-              .fence = by->fence_of(*one),
-              .plan = by->number()};
-    const auto seen = services_->newest_view();
-    if (const member* const owner = seen ? seen->find(one->owner) : nullptr) {
-        out.member = owner->name;
-        out.address = owner->address;
-    }
-    return out;
+std::shared_ptr<const route> resource_host::where(std::string_view key) const {
+    auto table = routes_.get();
+    const route* const one = table ? table->find(key) : nullptr;
+    return one == nullptr ? nullptr : std::shared_ptr<const route>{std::move(table), one};
 }
 
 std::pair<std::int64_t, std::vector<std::string>> resource_host::partitions() const {
@@ -272,7 +258,7 @@ bool resource_host::still_runs(const cluster::right& mine) const {
 
 void resource_host::plan_read(std::shared_ptr<const cluster::plan_snapshot> now) {
     plan_.replace(now);
-    wake_waiting();
+    view_read();
     const auto setting = setting_.read();
     if (setting) {
         // At once those that will be acquired: making one changes a copy of them all.
@@ -300,6 +286,15 @@ void resource_host::plan_read(std::shared_ptr<const cluster::plan_snapshot> now)
             }
         }
     }
+}
+
+/// On one thread, with `plan_read`: the last table is of the newest of both.
+void resource_host::view_read() {
+    if (auto by = plan_.read()) {
+        routes_.replace(
+            std::make_shared<const route_table>(std::move(by), services_->newest_view()));
+    }
+    wake_waiting();
 }
 
 void resource_host::wake_waiting() {

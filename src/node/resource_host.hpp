@@ -9,7 +9,9 @@
 #include "cluster/host.hpp"
 #include "mesh/mesh.hpp"
 #include "node/partition_cell.hpp"
+#include "node/route_table.hpp"
 #include "node/waiting_room.hpp"
+#include "runtime/per_thread.hpp"
 #include "runtime/published.hpp"
 
 #include <array>
@@ -65,7 +67,8 @@ public:
     virtual void call(std::string_view partition, partition_call one) = 0;
 };
 
-/// Threads:  any; `acquire`, `release`, `revoke`, `prepare` and `plan_read` on the control loop.
+/// Threads:  any; `acquire`, `release`, `revoke`, `prepare`, `plan_read` and `view_read` on the
+///           control loop.
 /// Lifetime: shared.
 class resource_host final : public resource_core,
                             public cluster::owner_host,
@@ -88,7 +91,7 @@ public:
              std::string bytes,
              std::chrono::nanoseconds within,
              answer_fn answer) override;
-    [[nodiscard]] std::optional<route> where(std::string_view key) const override;
+    [[nodiscard]] std::shared_ptr<const route> where(std::string_view key) const override;
     [[nodiscard]] std::pair<std::int64_t, std::vector<std::string>> partitions() const override;
     void when_planned(std::chrono::nanoseconds within, planned_fn told) override;
     [[nodiscard]] std::optional<error> trouble() const override;
@@ -107,6 +110,8 @@ public:
     [[nodiscard]] bool still_runs(const cluster::right& mine) const override;
 
     void plan_read(std::shared_ptr<const cluster::plan_snapshot> now);
+    /// The node's newest view is another one.
+    void view_read();
     /// A newer plan or view: who waits looks again.
     void wake_waiting();
     void in_trouble(const error& why) { trouble_.replace(std::make_shared<const error>(why)); }
@@ -143,6 +148,7 @@ private:
     std::shared_ptr<node_services> services_;
     runtime::published<cell_setting> setting_;
     runtime::published<cluster::plan_snapshot> plan_;
+    runtime::per_thread<route_table> routes_;  ///< by `plan_` and the node's newest view
     runtime::published<cell_map> cells_;
     runtime::published<error> trouble_;
     runtime::published<std::shared_ptr<call_taker>> taker_;

@@ -49,14 +49,12 @@ std::optional<mesh::peer> far_side::find(const member_id& life) const {
     return found == learned->end() ? std::nullopt : std::optional{found->second};
 }
 
-/// Null: there is none.
-std::shared_ptr<mesh::way> far_side::way_to(const member_id& life) {
-    {
-        const auto ways = ways_.read();
-        const auto known = ways->find(life);
-        if (known != ways->end()) {
-            return known->second;
-        }
+/// Null: there is none. It is good while `keep` is there.
+mesh::way* far_side::way_to(const member_id& life, std::shared_ptr<const void>& keep) {
+    auto ways = ways_.get();
+    if (const auto known = ways->find(life); known != ways->end()) {
+        keep = std::move(ways);
+        return known->second.get();
     }
     const std::uint64_t number = ways_number_.load();
     const auto peer = find(life);
@@ -68,8 +66,9 @@ std::shared_ptr<mesh::way> far_side::way_to(const member_id& life) {
                 all[life] = way;
             }
         });
+        keep = way;
     }
-    return way;
+    return way.get();
 }
 
 void far_side::peers_changed() {
@@ -148,9 +147,10 @@ result<void> far_side::deliver(const pid& to, detail::parcel_ptr one) {
 }
 
 result<void> far_side::offer(const pid& to, detail::parcel_ptr& one, detail::unsent_fn back) {
-    const auto way = way_to(to.life());
+    std::shared_ptr<const void> keep;
+    mesh::way* const way = way_to(to.life(), keep);
     mesh::mesh* const net = net_.load(std::memory_order_acquire);
-    if (!way || net == nullptr) {
+    if (way == nullptr || net == nullptr) {
         return std::unexpected{no_way(to)};
     }
     // A sender of a third life keeps its duty here; only what it is called travels on as this

@@ -14,6 +14,7 @@
 #include "base/callback.hpp"
 #include "mesh/mesh.hpp"
 #include "process/far_parcel.hpp"
+#include "runtime/per_thread.hpp"
 #include "runtime/published.hpp"
 
 #include <atomic>
@@ -99,7 +100,7 @@ private:
     using way_map = std::map<member_id, std::shared_ptr<mesh::way>>;
 
     [[nodiscard]] std::optional<mesh::peer> find(const member_id& life) const;
-    [[nodiscard]] std::shared_ptr<mesh::way> way_to(const member_id& life);
+    [[nodiscard]] mesh::way* way_to(const member_id& life, std::shared_ptr<const void>& keep);
     void learn(const member_id& life, const member_id& id);
     [[nodiscard]] std::shared_ptr<const detail::far_node> node_of(const member_id& life,
                                                                   const member_id& id,
@@ -136,7 +137,7 @@ private:
     runtime::published<learned_map> learned_{std::make_shared<const learned_map>()};
     std::atomic<std::uint64_t> unlearned_{0};  ///< How often something went out of `learned_`.
     /// What `find` would say, found already: nothing in it is older than the last `peers_changed`.
-    runtime::published<way_map> ways_{std::make_shared<const way_map>()};
+    runtime::per_thread<way_map> ways_{std::make_shared<const way_map>()};
     std::atomic<std::uint64_t> ways_number_{0};  ///< Counts `peers_changed`.
     // On the first worker:
     watch_map watches_;

@@ -22,9 +22,8 @@ inline pending<instances> find(const router& by, std::string_view name) {
     if (auto* const names = by.names()) {
         return names->find(name);
     }
-    auto [answer, told] = make_pending<instances>();
-    told(fail(errc::unavailable, "these processes belong to no node, where names are looked up"));
-    return std::move(answer);
+    return pending<instances>{
+        fail(errc::unavailable, "these processes belong to no node, where names are looked up")};
 }
 
 /// Whom a broadcast is for.

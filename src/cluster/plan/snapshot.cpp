@@ -14,12 +14,12 @@ plan_snapshot::plan_snapshot(std::string resource,
     : resource_{std::move(resource)},
       incarnation_{incarnation},
       spec_{std::move(spec)},
-      plan_{std::move(whole)} {
+      plan_{std::move(whole)},
+      ranges_{spec_.from} {
     for (const plan_chunk& chunk : plan_.chunks) {
         for (const entry& one : chunk.entries) {
             if (one.slot == 0 && !one.removed) {
                 order_.push_back(&one);
-                by_name_.emplace(one.partition, &one);
             }
         }
     }
@@ -27,19 +27,31 @@ plan_snapshot::plan_snapshot(std::string resource,
         std::ranges::sort(
             order_, {}, [](const entry* one) { return std::string_view{one->partition}; });
     }
+    by_name_.reserve(order_.size());
+    for (std::size_t i = 0; i < order_.size(); ++i) {
+        by_name_.emplace(order_[i]->partition, i);
+    }
+}
+
+std::size_t plan_snapshot::place_of(std::string_view key) const {
+    if (spec_.kind == resource_kind::list) {
+        const auto found = by_name_.find(key);
+        return found == by_name_.end() ? nowhere : found->second;
+    }
+    const std::size_t slot = spec_.kind == resource_kind::hash
+                                 ? base::hash_slot(base::xxh64(key), spec_.partitions)
+                                 : ranges_.place_of(key);
+    return slot < order_.size() ? slot : nowhere;
 }
 
 const entry* plan_snapshot::find(std::string_view key) const {
-    if (spec_.kind == resource_kind::list) {
-        return named(key);
-    }
-    const std::size_t slot = slot_of(spec_, key);
-    return slot < order_.size() ? order_[slot] : nullptr;
+    const std::size_t place = place_of(key);
+    return place == nowhere ? nullptr : order_[place];
 }
 
 const entry* plan_snapshot::named(std::string_view partition) const {
     const auto found = by_name_.find(partition);
-    return found == by_name_.end() ? nullptr : found->second;
+    return found == by_name_.end() ? nullptr : order_[found->second];
 }
 
 const entry* plan_snapshot::latest() const {
@@ -48,17 +60,6 @@ const entry* plan_snapshot::latest() const {
 
 fence_token plan_snapshot::fence_of(const entry& one) const {
     return token_of(incarnation_, cluster::fence_of(plan_, one));
-}
-
-std::size_t slot_of(const specification& spec, std::string_view key) {
-    if (spec.kind == resource_kind::hash) {
-        return base::hash_slot(base::xxh64(key), spec.partitions);
-    }
-    const auto above = std::upper_bound(
-        spec.from.begin(), spec.from.end(), key, [](std::string_view a, std::string_view b) {
-            return a < b;
-        });
-    return above == spec.from.begin() ? 0 : static_cast<std::size_t>(above - spec.from.begin()) - 1;
 }
 
 }  // namespace muster::cluster

@@ -3,8 +3,10 @@
 /// @file
 /// A plan as routers and users read it: immutable, indexed by partition.
 
+#include "cluster/plan/range_index.hpp"
 #include "cluster/records.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -19,6 +21,8 @@ namespace muster::cluster {
 class plan_snapshot {
 public:
     plan_snapshot(std::string resource, std::int32_t incarnation, specification spec, plan whole);
+    plan_snapshot(const plan_snapshot&) = delete;  // It refers to what it holds.
+    plan_snapshot& operator=(const plan_snapshot&) = delete;
 
     [[nodiscard]] const std::string& resource() const noexcept { return resource_; }
     [[nodiscard]] const specification& spec() const noexcept { return spec_; }
@@ -27,6 +31,10 @@ public:
 
     /// The entry of slot 0 that serves `key`; nothing where the resource has no such partition.
     [[nodiscard]] const entry* find(std::string_view key) const;
+    /// Where it stands in `partitions`; `nowhere` where the resource has no such partition. hash:
+    /// by XXH64; range: half-open by bytes, the first bound open below; list: by name.
+    [[nodiscard]] std::size_t place_of(std::string_view key) const;
+    static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
     /// The entry of slot 0 of the partition of that name.
     [[nodiscard]] const entry* named(std::string_view partition) const;
     /// Slot 0 of every partition: hash and range in order, list by name.
@@ -41,11 +49,8 @@ private:
     specification spec_;
     plan plan_;
     std::vector<const entry*> order_;
-    std::unordered_map<std::string_view, const entry*> by_name_;
+    std::unordered_map<std::string_view, std::size_t> by_name_;  ///< places in `order_`
+    range_index ranges_;                                         ///< of `spec_`
 };
-
-/// Which partition of `spec` serves `key`, by index: hash by XXH64, range half-open by bytes with
-/// the first bound open below. Not for lists, whose key is the partition's name.
-[[nodiscard]] std::size_t slot_of(const specification& spec, std::string_view key);
 
 }  // namespace muster::cluster
