@@ -235,7 +235,8 @@ def rounds(peers, options):
                         print(f"{one.name}, {mode}, {payload} bytes: {why}", file=sys.stderr)
                         continue
                     found.setdefault((one.name, mode, payload), {})[number] = got
-    return found
+    order = [one.name for one in PEERS]
+    return dict(sorted(found.items(), key=lambda one: order.index(one[0][0])))
 
 
 def median_of(runs, key):
