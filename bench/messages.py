@@ -235,7 +235,8 @@ def rounds(peers, options):
                         print(f"{one.name}, {mode}, {payload} bytes: {why}", file=sys.stderr)
                         continue
                     found.setdefault((one.name, mode, payload), {})[number] = got
-    return found
+    order = [one.name for one in PEERS]
+    return dict(sorted(found.items(), key=lambda one: order.index(one[0][0])))
 
 
 def median_of(runs, key):
@@ -305,7 +306,7 @@ def named(part, parser):
 def read_options():
     parser = argparse.ArgumentParser(prog="./dev bench messages")
     parser.add_argument("bin", type=pathlib.Path, help=argparse.SUPPRESS)
-    parser.add_argument("--json", action="store_true", help="medians as JSON lines")
+    parser.add_argument("--json", action="store_true", help="medians as JSON lines; the table on stderr")
     parser.add_argument("--plot", metavar="FILE", help="also draws them, as SVG")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.7, help="of each measurement")
@@ -333,8 +334,7 @@ def main():
     if options.json:
         for one in figures_found:
             print(json.dumps(one))
-    else:
-        print(table(found, options))
+    print(table(found, options), file=sys.stderr if options.json else sys.stdout)
     if options.plot:
         pathlib.Path(options.plot).write_text(messages_plot.draw(figures_found), encoding="utf-8")
     expected = sum(mode in one.modes for one in peers for mode in options.modes)

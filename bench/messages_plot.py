@@ -3,14 +3,14 @@ import html
 import math
 
 PANELS = (("oneway", "rate", "One way", "messages a second"),
-          ("pp1", "p50_us", "Request and reply, 1 outstanding", "median µs, less is better"),
-          ("pp64", "rate", "Request and reply, 64 outstanding", "round trips a second"))
+          ("pp1", "p50_us", "Ask, 1 outstanding", "median µs, less is better"),
+          ("pp64", "rate", "Ask, 64 outstanding", "round trips a second"))
 LABELS, PLOT, VALUES, GAP = 108, 186, 48, 22  # widths
 PANEL = PLOT + VALUES + GAP
-ROW, TOP, BOTTOM = 26, 84, 58
+ROW, TOP, BOTTOM = 26, 74, 58
 # Legible on white and on black; who asks for dark gets lighter ones.
 STYLE = """
-text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #59636e }
+text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #6e7781 }
 .title { font-size: 13px; font-weight: 600 }
 .name { text-anchor: end }
 .small { font-size: 10.5px; fill: #6e7781 }

@@ -80,6 +80,8 @@ class Tidy(unittest.TestCase):
 
     def test_every_source_is_listed_and_every_listed_source_exists(self):
         self.assertEqual([("src/mesh/n.cpp:1", "listed")], complaints({"src/mesh/n.cpp": ""}))
+        self.assertEqual([("bench/n.cpp:1", "listed")], complaints({"bench/n.cpp": ""}))
+        self.assertEqual([], complaints({"bench/peers/n.cpp": ""}))
         self.assertEqual(
             [("src/mesh/CMakeLists.txt:1", "listed")],
             complaints({"src/mesh/CMakeLists.txt": "muster_room(mesh SOURCES m.cpp z.cpp USES muster::base)"}),
