@@ -18,19 +18,6 @@ namespace {
 constexpr std::size_t first_buffer = 4096 + 64;
 constexpr std::size_t small_buffer = 64U << 10U;
 constexpr std::size_t large_buffer = 256U << 10U;
-constexpr std::size_t kept_capacity = 4U << 20U;
-constexpr std::size_t enough_to_write = 64U << 10U;  ///< bytes, in the midst of sending
-
-/// Microseconds until `deadline`, in the request's first four bytes.
-std::array<char, 4> remaining_time(instant deadline, instant now) {
-    const auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline - now).count();
-    const auto clamped = static_cast<std::uint32_t>(std::clamp<std::int64_t>(left, 0, 0xffffffff));
-    std::array<char, 4> bytes{};
-    for (std::size_t i = 0; i < 4; ++i) {
-        bytes[i] = static_cast<char>(clamped >> (8 * i));
-    }
-    return bytes;
-}
 
 std::uint32_t read_remaining_time(std::string_view bytes) {
     std::uint32_t value = 0;
@@ -38,14 +25,6 @@ std::uint32_t read_remaining_time(std::string_view bytes) {
         value |= std::uint32_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
     }
     return value;
-}
-
-/// By batches, not by frames; for the node, and for the peer once it is known.
-void add(std::atomic<std::uint64_t>& all, std::atomic<std::uint64_t>* of_peer, std::uint64_t more) {
-    all.fetch_add(more, std::memory_order_relaxed);
-    if (of_peer != nullptr) {
-        of_peer->fetch_add(more, std::memory_order_relaxed);
-    }
 }
 
 }  // namespace
@@ -388,161 +367,6 @@ void connection::take_request(const frame& one) {
                   batch_time_ + left,
                   std::move(answering),
                   memo_});
-}
-
-// --- Writing -----------------------------------------------------------------------------------
-
-void connection::send_request(std::string_view body, instant deadline, reply_fn done) {
-    if (phase_ != phase::open) {
-        loop_->post([done = std::move(done)]() mutable {
-            done(fail(errc::unavailable, "the connection has just ended; nothing was sent"));
-        });
-        return;
-    }
-    const instant now = in_batch_ ? batch_time_ : loop_->now();
-    const std::uint64_t id = pending_.add(deadline, std::move(done));
-    const auto left = remaining_time(deadline, now);
-    append_frame(out_, frame_type::request, id, body, {left.data(), left.size()});
-    ++frames_out_;
-    arm_due();
-    flush_later();
-}
-
-void connection::send_frame(frame_type type, std::uint64_t id, std::string_view body) {
-    const auto number = static_cast<std::uint8_t>(type);
-    if (phase_ != phase::open) {
-        if (number >= first_free_type) {
-            core_.tell_unconfirmed({peer_id_, {}}, {note_of(number, body)});
-        }
-        return;
-    }
-    if (number >= first_free_type) {
-        unconfirmed_.push_back(note_of(number, body));
-    }
-    append_frame(out_, type, id, body);
-    ++frames_out_;
-    flush_later();
-}
-
-void connection::send_frames(std::string& frames, std::uint64_t count, std::vector<posted>& kept) {
-    if (phase_ != phase::open) {
-        frames.clear();
-        core_.tell_unconfirmed({peer_id_, {}}, std::exchange(kept, {}));
-        return;
-    }
-    unconfirmed_.insert(unconfirmed_.end(), kept.begin(), kept.end());
-    kept.clear();
-    if (out_.empty()) {
-        out_.swap(frames);
-    } else {
-        out_.append(frames);
-    }
-    frames.clear();
-    frames_out_ += count;
-    flush_later();
-}
-
-void connection::flush_later() {
-    backlog_.store(out_.size() + flight_.size(), std::memory_order_relaxed);
-    if (out_.size() >= enough_to_write && !writing_ && phase_ == phase::open) {
-        flush();  // While it is in the cache; and the other side need not wait for the rest.
-    } else if (!in_batch_ && !writing_ && !flush_posted_) {
-        flush_posted_ = true;
-        loop_->defer([weak = weak_from_this()] {
-            if (const auto self = weak.lock()) {
-                self->flush_posted_ = false;
-                self->flush();
-            }
-        });
-    }
-}
-
-void connection::flush() {
-    if (writing_ || phase_ == phase::closed) {
-        return;
-    }
-    if (out_.empty()) {
-        if (phase_ == phase::leaving) {
-            close({errc::unavailable, "refused"});
-        }
-        return;
-    }
-    if (out_.size() > max_backlog_) {
-        broken("the other side does not read");
-        return;
-    }
-    spoke_ = true;
-    const auto link = link_.get();
-    add(core_.tally.bytes_out, link ? &link->tally.bytes_out : nullptr, out_.size());
-    add(core_.tally.frames_out,
-        link ? &link->tally.frames_out : nullptr,
-        std::exchange(frames_out_, 0));
-    const std::size_t written = stream_->write_now(out_);
-    if (written == out_.size()) {
-        sent_all(out_);
-        if (phase_ == phase::leaving) {
-            close({errc::unavailable, "refused"});
-        }
-        return;
-    }
-    flight_.swap(out_);
-    writing_ = true;
-    stream_->write(std::string_view{flight_}.substr(written),
-                   [this](const result<void>& outcome) { sent(outcome); });
-}
-
-void connection::sent_all(std::string& bytes) {
-    if (bytes.capacity() > kept_capacity) {
-        bytes = {};
-    } else {
-        bytes.clear();
-    }
-    backlog_.store(out_.size(), std::memory_order_relaxed);
-}
-
-void connection::sent(const result<void>& outcome) {
-    const auto keep = shared_from_this();
-    writing_ = false;
-    sent_all(flight_);
-    if (!outcome) {
-        broken(outcome.error().text);
-        return;
-    }
-    flush();
-}
-
-void connection::answer(std::uint64_t id, frame_type type, std::string_view body) {
-    if (loop_->is_current()) {
-        send_frame(type, id, body);
-        // A peer that asks and never reads is let go of at once, not when its buffer is sent.
-        if (phase_ == phase::open && out_.size() > max_backlog_) {
-            loop_->post(
-                [self = shared_from_this()] { self->broken("the other side does not read"); });
-        }
-        return;
-    }
-    bool first = false;
-    {
-        const std::lock_guard lock{answers_mutex_};
-        first = answers_.empty();
-        append_frame(answers_, type, id, body);
-    }
-    if (first) {
-        loop_->post([self = shared_from_this()] { self->take_answers(); });
-    }
-}
-
-void connection::take_answers() {
-    std::string taken;
-    {
-        const std::lock_guard lock{answers_mutex_};
-        taken.swap(answers_);
-    }
-    if (phase_ == phase::open) {
-        std::vector<posted> none;
-        send_frames(taken, 1, none);
-        flush();
-    }
 }
 
 // --- Time --------------------------------------------------------------------------------------

@@ -112,6 +112,8 @@ private:
     void flush_later();
     void sent(const result<void>& outcome);
     void sent_all(std::string& bytes);
+    void write_ahead();
+    void tally_out(std::size_t bytes);
     void take_answers();
     void beat();
     void arm_due();
@@ -151,7 +153,10 @@ private:
     instant batch_time_{};
     bool in_batch_ = false;
 
+    static constexpr std::size_t enough_to_write = 64U << 10U;
+
     std::string out_;
+    std::size_t write_at_ = enough_to_write;  ///< Size of `out_` at which it is not waited with.
     std::string flight_;
     bool writing_ = false;
     bool flush_posted_ = false;

@@ -35,6 +35,16 @@ struct worker {
     std::unique_ptr<runtime::timer> own_timer;
 };
 
+/// By batches, not by frames; for the node, and for the peer once it is known.
+inline void add(std::atomic<std::uint64_t>& all,
+                std::atomic<std::uint64_t>* of_peer,
+                std::uint64_t more) {
+    all.fetch_add(more, std::memory_order_relaxed);
+    if (of_peer != nullptr) {
+        of_peer->fetch_add(more, std::memory_order_relaxed);
+    }
+}
+
 class mesh_core : public std::enable_shared_from_this<mesh_core> {
 public:
     mesh_core(std::vector<std::shared_ptr<runtime::loop>> loops,

@@ -3,7 +3,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/write.hpp>
+#include <boost/asio/post.hpp>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -64,21 +64,26 @@ public:
             return;
         }
         on_write_ = std::move(done);
-        boost::asio::async_write(
-            socket_,
-            boost::asio::buffer(bytes.data(), bytes.size()),
-            [self = shared_from_this()](const error_code& failed, std::size_t) {
-                self->finish_write(failed);
-            });
+        unsent_ = bytes;
+        push();
+        if (unsent_.empty() || write_failed_) {
+            boost::asio::post(socket_.get_executor(),
+                              [self = shared_from_this()] { self->finish_write(); });
+        } else {
+            await_room();
+        }
     }
 
     std::size_t write_now(std::string_view bytes) {
-        if (closed_ || on_write_ || bytes.empty()) {
+        if (closed_ || write_failed_) {
             return 0;
         }
-        const ssize_t sent = ::send(
-            socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-        return sent > 0 ? static_cast<std::size_t>(sent) : 0;
+        push();
+        const std::size_t before = bytes.size();
+        if (unsent_.empty() && !write_failed_) {
+            send_some(bytes);
+        }
+        return before - bytes.size();
     }
 
     void close() {
@@ -136,13 +141,49 @@ private:
         }
     }
 
-    void finish_write(const error_code& failed) {
-        auto done = std::exchange(on_write_, nullptr);
-        if (closed_ || !done) {
+    /// Sends of `bytes` what the socket takes, and takes it off them.
+    void send_some(std::string_view& bytes) {
+        while (!bytes.empty()) {
+            const ssize_t sent = ::send(
+                socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (sent >= 0) {
+                bytes.remove_prefix(static_cast<std::size_t>(sent));
+            } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+                return;
+            } else if (errno != EINTR) {
+                write_failed_ = error_code{errno, boost::asio::error::get_system_category()};
+                return;
+            }
+        }
+    }
+    void push() { send_some(unsent_); }
+
+    void await_room() {
+        socket_.async_wait(tcp::socket::wait_write,
+                           [self = shared_from_this()](const error_code& failed) {
+                               if (failed) {
+                                   self->write_failed_ = failed;
+                               }
+                               self->finish_write();
+                           });
+    }
+
+    void finish_write() {
+        if (closed_ || !on_write_) {
+            const auto dropped = std::exchange(on_write_, nullptr);
             return;
         }
-        if (failed) {
-            done(std::unexpected{broken(failed)});
+        if (!write_failed_) {
+            push();
+        }
+        if (!unsent_.empty() && !write_failed_) {
+            await_room();
+            return;
+        }
+        auto done = std::exchange(on_write_, nullptr);
+        unsent_ = {};
+        if (write_failed_) {
+            done(std::unexpected{broken(write_failed_)});
         } else {
             done({});
         }
@@ -153,6 +194,8 @@ private:
     tcp::endpoint remote_;
     callback<result<std::size_t>> on_read_;
     callback<result<void>> on_write_;
+    std::string_view unsent_;  ///< Of the write that is under way.
+    error_code write_failed_;
     bool closed_ = false;
 };
 

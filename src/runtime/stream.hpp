@@ -38,8 +38,9 @@ public:
     /// Errors: unavailable; how much arrived is unknown.
     virtual void write(std::string_view bytes, callback<result<void>> done) = 0;
 
-    /// Writes what the network takes at this moment: how many of the first bytes that were. 0 while
-    /// a write is under way, and where something is wrong, of which `write` tells.
+    /// Writes what the network takes at this moment: how many of the first bytes that were. What is
+    /// left of a write that is under way goes before them. 0 where something is wrong, of which
+    /// `write` tells.
     [[nodiscard]] virtual std::size_t write_now(std::string_view bytes) = 0;
 
     /// Ends both directions now. Bytes whose write has completed are still delivered if the other

@@ -178,7 +178,7 @@ TEST_P(stream_conformance, what_is_written_at_once_arrives_before_what_is_writte
         at_once = both.first->write_now(sent);
         both.first->write(std::string_view{sent}.substr(at_once),
                           [](const result<void>& outcome) { EXPECT_TRUE(outcome); });
-        EXPECT_EQ(both.first->write_now("in between"), 0U) << "a write is under way";
+        EXPECT_EQ(both.first->write_now("too early"), 0U) << "the network is full";
         const auto more = std::make_shared<std::function<void()>>();
         *more = [&, done, weak = std::weak_ptr{more}] {
             const auto again = weak.lock();
@@ -198,6 +198,35 @@ TEST_P(stream_conformance, what_is_written_at_once_arrives_before_what_is_writte
         both = {};
         done();
     }));
+}
+
+TEST_P(stream_conformance, what_is_written_at_once_goes_behind_the_write_that_is_under_way) {
+    const auto where = make_loop();
+    auto both = connected(where);
+    const std::string first(32U << 20U, 'f');
+    const std::string then = "then";
+    std::string got;
+    std::vector<char> room(1U << 20U);
+    bool written = false;
+    EXPECT_TRUE(run(where, [&](const std::function<void()>& done) {
+        both.first->write(first,
+                          [&](const result<void>& outcome) { written = outcome.has_value(); });
+        const auto more = std::make_shared<std::function<void()>>();
+        const auto left = std::make_shared<std::string_view>(then);
+        *more = [&, done, left, weak = std::weak_ptr{more}] {
+            const auto again = weak.lock();
+            both.second->read_some(room, [&, done, left, again](const result<std::size_t>& count) {
+                got.append(room.data(), count.value_or(0));
+                left->remove_prefix(both.first->write_now(*left));
+                got.size() < first.size() + then.size() && count ? (*again)() : done();
+            });
+        };
+        (*more)();
+    }));
+    settle(where);
+    EXPECT_TRUE(got == first + then);
+    EXPECT_TRUE(written);
+    drop(where, both.first, both.second);
 }
 
 INSTANTIATE_TEST_SUITE_P(each,

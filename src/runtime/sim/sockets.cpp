@@ -66,7 +66,11 @@ public:
     }
 
     [[nodiscard]] std::size_t write_now(std::string_view bytes) override {
-        return closed_ || on_write_ || whole_->broken(me_) ? 0 : whole_->offer(me_, bytes);
+        if (closed_ || whole_->broken(me_)) {
+            return 0;
+        }
+        can_write();
+        return unsent_.empty() ? whole_->offer(me_, bytes) : 0;
     }
 
     void close() override {
@@ -152,6 +156,7 @@ private:
 
     void finish_write() {
         auto done = std::exchange(on_write_, nullptr);
+        unsent_ = {};
         if (const auto& why = whole_->broken(me_)) {
             done(std::unexpected{broken(*why)});
         } else {
