@@ -236,13 +236,9 @@ std::shared_ptr<service_entry> directory::make_entry(const std::string& name) {
         shown_);
     made->used.store(names_made_.fetch_add(1) + 1);
     entries_.change([&](entry_map& all) { all.insert_or_assign(name, made); });
+    // Threads find anew also what was dropped to make room, and say what they use (`find_known`).
     shown_->changed();
     return made;
-}
-
-void directory::drop_entry(const std::string& name) {
-    entries_.change([&](entry_map& all) { all.erase(name); });
-    shown_->changed();
 }
 
 // --- The control loop ----------------------------------------------------------------------------
@@ -270,7 +266,10 @@ void directory::begin(std::shared_ptr<runtime::loop> control,
         std::move(control),
         lookup_settings{how_.services, how_.home.life, how_.patience, how_.most},
         lookup_agent::hooks{.make = [this](const std::string& name) { return make_entry(name); },
-                            .dropped = [this](const std::string& name) { drop_entry(name); },
+                            .dropped =
+                                [this](const std::string& name) {
+                                    entries_.change([&](entry_map& all) { all.erase(name); });
+                                },
                             .warn = how_.warn});
 }
 
