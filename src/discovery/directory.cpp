@@ -29,13 +29,11 @@ public:
                                                       std::string_view name,
                                                       std::uint64_t shown) const {
         const std::size_t first = place_of(by, name);
-        for (const std::size_t at : {first, first ^ 1U}) {
-            const place& one = all_[at];
-            if (one.shown == shown && one.name == name) {
-                return one.loan.lock();
-            }
+        if (all_[first].is(name, shown)) {
+            return all_[first].loan.lock();
         }
-        return nullptr;
+        const place& other = all_[first ^ 1U];
+        return other.is(name, shown) ? other.loan.lock() : nullptr;
     }
     /// Of two names that have the same places the one that was there longer goes.
     void add(const directory* by,
@@ -56,6 +54,10 @@ private:
         std::weak_ptr<const picture> loan;
         std::string name;
         const directory* by = nullptr;  ///< never looked at: it may have ended
+
+        [[nodiscard]] bool is(std::string_view what, std::uint64_t under) const noexcept {
+            return shown == under && name == what;
+        }
     };
     [[nodiscard]] static std::size_t place_of(const directory* by, std::string_view name) noexcept {
         const auto seed = reinterpret_cast<std::uintptr_t>(by) / alignof(std::max_align_t);
