@@ -486,17 +486,40 @@ TEST_F(a_directory, is_not_taken_for_another_one_by_a_thread_that_asks_both) {
 }
 
 TEST_F(a_directory, is_right_about_more_names_than_a_thread_remembers) {
+    std::vector<std::string> all;
     for (std::uint32_t i = 0; i < 600; ++i) {
-        const std::string name = "name " + std::to_string(i);
+        const std::string number = std::to_string(i / 2);
+        all.push_back(i % 2 == 0 ? number : "service " + number + " of that kind");
         for (std::uint32_t j = 0; j <= i % 3; ++j) {
-            ASSERT_TRUE(names->add(name, {life, "me", i, j + 1}, reach::everywhere));
+            ASSERT_TRUE(names->add(all[i], {life, "me", i, j + 1}, reach::everywhere));
         }
-        ASSERT_EQ(found(name), static_cast<int>(i % 3 + 1));
+        ASSERT_EQ(found(all[i]), static_cast<int>(i % 3 + 1));
     }
     for (int round = 0; round < 2; ++round) {
-        for (std::uint32_t i = 0; i < 600; ++i) {
-            ASSERT_EQ(found("name " + std::to_string(i)), static_cast<int>(i % 3 + 1));
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            ASSERT_EQ(found(all[i]), static_cast<int>(i % 3 + 1)) << all[i];
         }
+    }
+}
+
+TEST_F(a_directory, tells_names_apart_that_begin_and_end_alike) {
+    const std::vector<std::string> all{"",
+                                       "a",
+                                       "aa",
+                                       "service one here",
+                                       "service two here",
+                                       "service - two - right here",
+                                       "service - one - right here"};
+    for (int round = 0; round < 3; ++round) {
+        for (std::uint32_t i = 1; i < all.size(); ++i) {
+            if (round == 0) {
+                for (std::uint32_t j = 0; j < i; ++j) {
+                    ASSERT_TRUE(names->add(all[i], {life, "me", i, j + 1}, reach::everywhere));
+                }
+            }
+            EXPECT_EQ(found(all[i]), static_cast<int>(i)) << all[i];
+        }
+        EXPECT_EQ(found(""), -1);
     }
 }
 
