@@ -1,11 +1,12 @@
 #include "discovery/directory.hpp"
 
-#include "base/hash.hpp"
 #include "discovery/service_name.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,25 @@ constexpr std::size_t longest_address = 56;
 /// Of each path in the transaction that ends a session.
 constexpr std::size_t path_overhead = 4;
 
+/// A name as it is found again: up to 16 bytes it is compared, and its place reckoned, as two
+/// numbers.
+struct quick_name {
+    explicit quick_name(std::string_view whole) : text{whole} {
+        if (text.size() >= sizeof first) {
+            std::memcpy(&first, text.data(), sizeof first);
+            std::memcpy(&last, text.data() + text.size() - sizeof last, sizeof last);
+        } else {
+            for (const char one : text) {
+                first = first << 8U | static_cast<unsigned char>(one);
+            }
+        }
+    }
+
+    std::string_view text;
+    std::uint64_t first = 0;  ///< 8 bytes, or all
+    std::uint64_t last = 0;   ///< 8 bytes, which may be some of the first
+};
+
 /// What a thread has found, so that it finds it again without a lock and without writing anything
 /// that another thread reads. The pictures are not kept by it (`runtime::per_thread`).
 /// Threads: its own.
@@ -26,40 +46,50 @@ public:
 
     /// Null where `by` has not found it under that edition.
     [[nodiscard]] std::shared_ptr<const picture> find(const directory* by,
-                                                      std::string_view name,
+                                                      const quick_name& name,
                                                       std::uint64_t shown) const {
         const std::size_t first = place_of(by, name);
-        for (const std::size_t at : {first, first ^ 1U}) {
-            const place& one = all_[at];
-            if (one.shown == shown && one.name == name) {
-                return one.loan.lock();
-            }
+        if (all_[first].is(name, shown)) {
+            return all_[first].loan.lock();
         }
-        return nullptr;
+        const place& other = all_[first ^ 1U];
+        return other.is(name, shown) ? other.loan.lock() : nullptr;
     }
     /// Of two names that have the same places the one that was there longer goes.
     void add(const directory* by,
-             std::string_view name,
+             const quick_name& name,
              std::uint64_t shown,
              const std::shared_ptr<const picture>& is) {
         const std::size_t first = place_of(by, name);
-        if (all_[first].by != by || all_[first].name != name) {
+        if (all_[first].by != by || all_[first].name != name.text) {
             std::swap(all_[first], all_[first ^ 1U]);
         }
-        all_[first] = {shown, is, std::string{name}, by};
+        all_[first] = {shown, name.first, name.last, std::string{name.text}, is, by};
     }
 
 private:
-    static constexpr std::size_t places = 256;
+    static constexpr std::size_t places = 256;  // 8 bits
     struct place {
         std::uint64_t shown = 0;
-        std::weak_ptr<const picture> loan;
+        std::uint64_t first = 0;
+        std::uint64_t last = 0;
         std::string name;
+        std::weak_ptr<const picture> loan;
         const directory* by = nullptr;  ///< never looked at: it may have ended
+
+        [[nodiscard]] bool is(const quick_name& what, std::uint64_t under) const noexcept {
+            return shown == under && first == what.first && last == what.last &&
+                   name.size() == what.text.size() &&
+                   (name.size() <= sizeof first + sizeof last || name == what.text);
+        }
     };
-    [[nodiscard]] static std::size_t place_of(const directory* by, std::string_view name) noexcept {
+    [[nodiscard]] static std::size_t place_of(const directory* by,
+                                              const quick_name& name) noexcept {
+        constexpr std::uint64_t odd = 0x9e37'79b9'7f4a'7c15;  // 2^64 over the golden ratio
         const auto seed = reinterpret_cast<std::uintptr_t>(by) / alignof(std::max_align_t);
-        return static_cast<std::size_t>((base::xxh64(name) + seed) % places);
+        const std::uint64_t mixed =
+            (name.first + seed) * odd + (name.last ^ name.text.size()) * (odd >> 7U | 1U);
+        return static_cast<std::size_t>(mixed >> 56U);  // On these all others have their effect.
     }
 
     std::array<place, places> all_;
@@ -160,7 +190,7 @@ pending<instances> directory::find(std::string_view name) {
     // Before what it says is read: a change in between shows at the next call.
     const std::uint64_t shown = shown_->number();
     if (const auto* const mine = runtime::of_this_thread<found_names>::known()) {
-        if (auto picture = mine->find(this, name, shown)) {
+        if (auto picture = mine->find(this, quick_name{name}, shown)) {
             return pending<instances>{instances{std::move(picture)}};
         }
     }
@@ -183,7 +213,7 @@ std::shared_ptr<const detail::service_picture> directory::find_known(std::string
         found->second->used.store(names_made_.load(std::memory_order_relaxed),
                                   std::memory_order_relaxed);
         if (auto* const mine = runtime::of_this_thread<found_names>::made()) {
-            mine->add(this, name, shown, picture);
+            mine->add(this, quick_name{name}, shown, picture);
         }
     }
     return picture;
@@ -236,13 +266,9 @@ std::shared_ptr<service_entry> directory::make_entry(const std::string& name) {
         shown_);
     made->used.store(names_made_.fetch_add(1) + 1);
     entries_.change([&](entry_map& all) { all.insert_or_assign(name, made); });
+    // Threads find anew also what was dropped to make room, and say what they use (`find_known`).
     shown_->changed();
     return made;
-}
-
-void directory::drop_entry(const std::string& name) {
-    entries_.change([&](entry_map& all) { all.erase(name); });
-    shown_->changed();
 }
 
 // --- The control loop ----------------------------------------------------------------------------
@@ -270,7 +296,10 @@ void directory::begin(std::shared_ptr<runtime::loop> control,
         std::move(control),
         lookup_settings{how_.services, how_.home.life, how_.patience, how_.most},
         lookup_agent::hooks{.make = [this](const std::string& name) { return make_entry(name); },
-                            .dropped = [this](const std::string& name) { drop_entry(name); },
+                            .dropped =
+                                [this](const std::string& name) {
+                                    entries_.change([&](entry_map& all) { all.erase(name); });
+                                },
                             .warn = how_.warn});
 }
 

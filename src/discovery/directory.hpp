@@ -104,7 +104,6 @@ private:
     void own_changed(const std::string& name);
     void on_control(task_fn job);
     std::shared_ptr<service_entry> make_entry(const std::string& name);
-    void drop_entry(const std::string& name);
     [[nodiscard]] std::shared_ptr<const detail::service_picture> find_known(std::string_view name,
                                                                             std::uint64_t shown);
     pending<instances> look_up(std::string_view name);

@@ -358,7 +358,7 @@ TEST_F(a_directory, drops_the_least_recently_used_services_and_their_watches) {
     EXPECT_EQ(zk.lists, lists + 1);
 }
 
-/// A thread that looks a name up whenever it is told to, and remembers what it found before.
+/// A thread that looks a name up whenever it is told to. Until then it keeps what it found before.
 class looker {
 public:
     explicit looker(std::shared_ptr<directory> names)
@@ -378,6 +378,7 @@ public:
         turn_.arrive_and_wait();
         return found_;
     }
+    void let_go() { kept_ = {}; }
 
 private:
     void work() {
@@ -387,6 +388,7 @@ private:
             if (answer.is_ready()) {
                 const auto got = answer.get();
                 found_ = got ? std::optional{got->size()} : std::nullopt;
+                kept_ = got.value_or(instances{});
             }
             turn_.arrive_and_wait();
         }
@@ -395,6 +397,7 @@ private:
     std::shared_ptr<directory> names_;
     std::string name_;
     std::optional<std::size_t> found_;
+    instances kept_;
     std::barrier<> turn_{2};
     std::thread thread_;
 };
@@ -446,17 +449,25 @@ TEST_F(a_directory, remembers_nothing_of_a_service_that_is_not_kept_current_any_
     EXPECT_EQ(one.find("a"), 0U);
 }
 
-TEST_F(a_directory, does_not_keep_a_service_whose_new_names_push_it_out_while_it_is_looked_up) {
+TEST_F(a_directory, takes_for_used_what_a_thread_finds_in_its_memory) {
     directory_settings small;
-    small.most = 3;
+    small.most = 4;
     start_anew(std::move(small));
-    looker one{names};
-    EXPECT_EQ(found("a"), 0);
-    for (int i = 0; i < 10; ++i) {
-        EXPECT_EQ(one.find("a"), 0U) << "used last, after each new name";
-        EXPECT_EQ(found("other " + std::to_string(i)), 0);
+    for (const char* const name : {"a", "b", "c"}) {
+        EXPECT_EQ(found(name), 0);
     }
+    on_loop([this] { names->session_lost(); });
+    looker one{names};
     EXPECT_EQ(one.find("a"), 0U);
+    EXPECT_EQ(one.find("d"), std::nullopt);
+    net.run_for(10ms);
+    EXPECT_EQ(one.find("a"), 0U) << "used after c was";
+    EXPECT_EQ(one.find("e"), std::nullopt) << "in the place of b";
+    net.run_for(10ms);
+    EXPECT_EQ(one.find("f"), std::nullopt) << "in the place of c";
+    net.run_for(10ms);
+    EXPECT_EQ(one.find("a"), 0U);
+    EXPECT_EQ(one.find("c"), std::nullopt);
 }
 
 TEST_F(a_directory, is_not_taken_for_another_one_by_a_thread_that_asks_both) {
@@ -475,17 +486,40 @@ TEST_F(a_directory, is_not_taken_for_another_one_by_a_thread_that_asks_both) {
 }
 
 TEST_F(a_directory, is_right_about_more_names_than_a_thread_remembers) {
+    std::vector<std::string> all;
     for (std::uint32_t i = 0; i < 600; ++i) {
-        const std::string name = "name " + std::to_string(i);
+        const std::string number = std::to_string(i / 2);
+        all.push_back(i % 2 == 0 ? number : "service " + number + " of that kind");
         for (std::uint32_t j = 0; j <= i % 3; ++j) {
-            ASSERT_TRUE(names->add(name, {life, "me", i, j + 1}, reach::everywhere));
+            ASSERT_TRUE(names->add(all[i], {life, "me", i, j + 1}, reach::everywhere));
         }
-        ASSERT_EQ(found(name), static_cast<int>(i % 3 + 1));
+        ASSERT_EQ(found(all[i]), static_cast<int>(i % 3 + 1));
     }
     for (int round = 0; round < 2; ++round) {
-        for (std::uint32_t i = 0; i < 600; ++i) {
-            ASSERT_EQ(found("name " + std::to_string(i)), static_cast<int>(i % 3 + 1));
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            ASSERT_EQ(found(all[i]), static_cast<int>(i % 3 + 1)) << all[i];
         }
+    }
+}
+
+TEST_F(a_directory, tells_names_apart_that_begin_and_end_alike) {
+    const std::vector<std::string> all{"",
+                                       "a",
+                                       "aa",
+                                       "service one here",
+                                       "service two here",
+                                       "service - two - right here",
+                                       "service - one - right here"};
+    for (int round = 0; round < 3; ++round) {
+        for (std::uint32_t i = 1; i < all.size(); ++i) {
+            if (round == 0) {
+                for (std::uint32_t j = 0; j < i; ++j) {
+                    ASSERT_TRUE(names->add(all[i], {life, "me", i, j + 1}, reach::everywhere));
+                }
+            }
+            EXPECT_EQ(found(all[i]), static_cast<int>(i)) << all[i];
+        }
+        EXPECT_EQ(found(""), -1);
     }
 }
 
@@ -495,6 +529,7 @@ TEST_F(a_directory, lets_go_of_a_picture_though_a_thread_that_found_it_sleeps) {
     EXPECT_EQ(sleeper.find("a"), 0U);
     ASSERT_TRUE(names->add("a", {life, "me", 1, 1}, reach::everywhere));
     EXPECT_EQ(sleeper.find("a"), 1U);
+    sleeper.let_go();
     const long held = loop.use_count();
     names->forget({life, "me", 1, 1});
     EXPECT_EQ(found("a"), 0);

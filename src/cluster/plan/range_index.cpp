@@ -2,24 +2,39 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace muster::cluster {
 namespace {
 
 /// Compared as numbers they are ordered as the first bytes are, or equal.
 std::uint64_t head_of(std::string_view text) noexcept {
-    constexpr std::size_t size = sizeof(std::uint64_t);
     std::uint64_t head = 0;
-    if (text.size() >= size) {
-        for (std::size_t i = 0; i < size; ++i) {
-            head = head << 8U | static_cast<unsigned char>(text[i]);
-        }
-        return head;
+    if (text.size() >= sizeof head) {
+        std::memcpy(&head, text.data(), sizeof head);
+        return std::endian::native == std::endian::little ? std::byteswap(head) : head;
     }
-    for (const char one : text) {
-        head = head << 8U | static_cast<unsigned char>(one);
+    for (std::size_t i = 0; i < sizeof head; ++i) {
+        head = head << 8U | (i < text.size() ? static_cast<unsigned char>(text[i]) : 0U);
     }
-    return text.empty() ? 0 : head << (8U * (size - text.size()));
+    return head;
+}
+
+/// How many of `left` heads, ascending, are below `head`. Without a branch that depends on the key:
+/// a wrong guess costs more than the comparisons.
+std::size_t count_below(const std::uint64_t* heads, std::size_t left, std::uint64_t head) noexcept {
+    constexpr std::size_t few = 16;
+    std::size_t count = 0;
+    while (left > few) {
+        const std::size_t half = left / 2;
+        count += heads[count + half - 1] < head ? half : 0;
+        left -= half;
+    }
+    const std::uint64_t* const rest = heads + count;
+    for (std::size_t i = 0; i < left; ++i) {
+        count += rest[i] < head ? 1 : 0;
+    }
+    return count;
 }
 
 std::string_view shared_beginning(std::string_view one, std::string_view other) noexcept {
@@ -50,24 +65,6 @@ range_index::range_index(const std::vector<std::string>& from) : from_{&from} {
     }
 }
 
-std::size_t range_index::below(std::uint64_t head) const noexcept {
-    // Without a branch that depends on the key: a wrong guess costs more than the comparisons.
-    constexpr std::size_t few = 16;
-    const std::size_t bucket = bucket_of(head);
-    std::size_t at = begins_[bucket];
-    std::size_t left = begins_[bucket + 1] - at;
-    while (left > few) {
-        const std::size_t half = left / 2;
-        at += heads_[at + half - 1] < head ? half : 0;
-        left -= half;
-    }
-    std::size_t count = 0;
-    for (std::size_t i = at; i < at + left; ++i) {
-        count += heads_[i] < head ? 1 : 0;
-    }
-    return at + count;
-}
-
 std::size_t range_index::place_of(std::string_view key) const noexcept {
     if (heads_.empty()) {
         return 0;
@@ -82,7 +79,10 @@ std::size_t range_index::place_of(std::string_view key) const noexcept {
     if (head > heads_.back()) {
         return heads_.size();
     }
-    const std::size_t first = below(head);
+    const std::size_t bucket = bucket_of(head);
+    const std::size_t begin = begins_[bucket];
+    const std::size_t first =
+        begin + count_below(heads_.data() + begin, begins_[bucket + 1] - begin, head);
     if (heads_[first] != head) {
         return first;
     }

@@ -27,8 +27,6 @@ private:
     [[nodiscard]] std::size_t bucket_of(std::uint64_t head) const noexcept {
         return static_cast<std::size_t>((head - heads_.front()) >> shift_);
     }
-    /// How many heads are below `head`, which is between the first and the last.
-    [[nodiscard]] std::size_t below(std::uint64_t head) const noexcept;
 
     const std::vector<std::string>* from_;
     std::string_view shared_;  ///< what all bounds, the first keys but the first, begin with
