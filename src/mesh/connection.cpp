@@ -351,7 +351,7 @@ void connection::take_request(const frame& one) {
         answering.fail({errc::closed, "the member asked is leaving"});
         return;
     }
-    if (out_.size() + flight_.size() > core_.wanted().max_queue) {
+    if (out_left() + flight_.size() > core_.wanted().max_queue) {
         answering.fail({errc::overloaded, "the asker does not read its answers"});
         return;
     }

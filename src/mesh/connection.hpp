@@ -114,6 +114,7 @@ private:
     void sent_all(std::string& bytes);
     void write_ahead();
     void tally_out(std::size_t bytes);
+    [[nodiscard]] std::size_t out_left() const noexcept { return out_.size() - out_begin_; }
     void take_answers();
     void beat();
     void arm_due();
@@ -156,7 +157,8 @@ private:
     static constexpr std::size_t enough_to_write = 64U << 10U;
 
     std::string out_;
-    std::size_t write_at_ = enough_to_write;  ///< Size of `out_` at which it is not waited with.
+    std::size_t out_begin_ = 0;               ///< So much of it has been written.
+    std::size_t write_at_ = enough_to_write;  ///< What is left at which it is not waited with.
     std::string flight_;
     bool writing_ = false;
     bool flush_posted_ = false;

@@ -118,5 +118,38 @@ TEST_F(mesh_in_a_world, what_a_handler_keeps_with_a_connection_goes_with_it) {
     EXPECT_EQ(seen, (std::vector<int>{1, 2, 3, 1, 1}));
 }
 
+// More than the network takes at once, again and again while the other side reads: what is written
+// in the midst of sending, by a write of its own and after it, stays one stream.
+TEST_F(mesh_in_a_world, a_flood_arrives_whole_and_in_order_however_it_is_written) {
+    std::vector<std::uint64_t> ids;
+    std::size_t bytes = 0;
+    settings wanted;
+    wanted.frames[70] = [&](const arrival& one) {
+        ids.push_back(one.id);
+        bytes += one.body.size();
+    };
+    node receiver{world_, "receiver", member_id{6, 6}, wanted};
+    std::uint64_t next = 0;
+    std::size_t sent = 0;
+    for (const std::size_t of_each : {100U, 900U, 20U}) {
+        for (int round = 0; round < 40; ++round) {
+            for (int i = 0; i < 300; ++i) {
+                const std::string body(of_each + next % 7, 'x');
+                ASSERT_TRUE(ann_.net().post(receiver.as_peer(), 70, next++, body));
+                sent += body.size();
+            }
+            if (round % 3 != 0) {
+                run(round % 3 == 1 ? 50us : 400us);
+            }
+        }
+    }
+    run(5s);
+    ASSERT_EQ(ids.size(), next);
+    for (std::uint64_t i = 0; i < next; ++i) {
+        ASSERT_EQ(ids[i], i);
+    }
+    EXPECT_EQ(bytes, sent);
+}
+
 }  // namespace
 }  // namespace muster::mesh

@@ -77,10 +77,10 @@ void connection::send_frames(std::string& frames, std::uint64_t count, std::vect
 }
 
 void connection::flush_later() {
-    if (out_.size() >= write_at_) {
+    if (out_left() >= write_at_) {
         write_ahead();
     }
-    backlog_.store(out_.size() + flight_.size(), std::memory_order_relaxed);
+    backlog_.store(out_left() + flight_.size(), std::memory_order_relaxed);
     if (!in_batch_ && !writing_ && !flush_posted_ && !out_.empty()) {
         flush_posted_ = true;
         loop_->defer([weak = weak_from_this()] {
@@ -95,12 +95,16 @@ void connection::flush_later() {
 /// In the midst of sending: while it is in the cache, and so that the other side has to do. Never
 /// ends the connection.
 void connection::write_ahead() {
-    const std::size_t written = stream_->write_now(out_);
+    const std::size_t written = stream_->write_now(std::string_view{out_}.substr(out_begin_));
     if (written > 0) {
         tally_out(written);
-        out_.erase(0, written);
+        out_begin_ += written;
+        // Seldom: to move what is left after each write would cost more than all the rest.
+        if (out_begin_ >= out_.size() / 2) {
+            out_.erase(0, std::exchange(out_begin_, 0));
+        }
     }
-    write_at_ = out_.size() + enough_to_write;
+    write_at_ = out_left() + enough_to_write;
 }
 
 void connection::tally_out(std::size_t bytes) {
@@ -122,13 +126,14 @@ void connection::flush() {
         }
         return;
     }
-    if (out_.size() > max_backlog_) {
+    if (out_left() > max_backlog_) {
         broken("the other side does not read");
         return;
     }
-    tally_out(out_.size());
+    tally_out(out_left());
     write_at_ = enough_to_write;
-    const std::size_t written = stream_->write_now(out_);
+    const std::size_t begin = std::exchange(out_begin_, 0);
+    const std::size_t written = begin + stream_->write_now(std::string_view{out_}.substr(begin));
     if (written == out_.size()) {
         sent_all(out_);
         if (phase_ == phase::leaving) {
@@ -148,7 +153,7 @@ void connection::sent_all(std::string& bytes) {
     } else {
         bytes.clear();
     }
-    backlog_.store(out_.size(), std::memory_order_relaxed);
+    backlog_.store(out_left(), std::memory_order_relaxed);
 }
 
 void connection::sent(const result<void>& outcome) {
@@ -166,7 +171,7 @@ void connection::answer(std::uint64_t id, frame_type type, std::string_view body
     if (loop_->is_current()) {
         send_frame(type, id, body);
         // A peer that asks and never reads is let go of at once, not when its buffer is sent.
-        if (phase_ == phase::open && out_.size() > max_backlog_) {
+        if (phase_ == phase::open && out_left() > max_backlog_) {
             loop_->post(
                 [self = shared_from_this()] { self->broken("the other side does not read"); });
         }
