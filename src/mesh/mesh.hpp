@@ -118,6 +118,9 @@ public:
     way(const way&) = delete;
     way& operator=(const way&) = delete;
     virtual ~way() = default;
+    /// Whether it has been given up, as one that was not used for long is: it still leads to the
+    /// peer, but by looking for it each time.
+    [[nodiscard]] virtual bool is_over() const noexcept = 0;
 };
 
 struct counters {

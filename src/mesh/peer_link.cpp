@@ -170,14 +170,19 @@ void peer_link::pump(const std::shared_ptr<mesh_core>& core) {
         }
         lock.unlock();
     }
+    std::vector<reply_fn> late;
     for (waiting& one : taken) {
         if (!one.done) {
             connected->send_frame(one.type, one.id, one.body);
         } else if (one.deadline <= now) {
-            one.done(fail(errc::timed_out, "the deadline passed before the request was sent"));
+            late.push_back(std::move(one.done));
         } else {
             connected->send_request(one.body, one.deadline, std::move(one.done));
         }
+    }
+    // Whoever hears it may send more, which comes behind all of these.
+    for (reply_fn& done : late) {
+        done(fail(errc::timed_out, "the deadline passed before the request was sent"));
     }
 }
 
@@ -499,6 +504,7 @@ bool peer_link::retire() {
         return false;
     }
     phase_ = phase::retired;
+    is_over_ = true;
     return true;
 }
 
@@ -506,6 +512,7 @@ void peer_link::stop() {
     const auto core = core_.lock();
     const std::lock_guard lock{mutex_};
     phase_ = phase::retired;
+    is_over_ = true;
     current_ = nullptr;
     if (core == nullptr) {
         return;

@@ -31,6 +31,7 @@ class peer_link final : public way, public std::enable_shared_from_this<peer_lin
 public:
     peer_link(std::weak_ptr<mesh_core> core, peer who, std::size_t home);
     ~peer_link() override;
+    [[nodiscard]] bool is_over() const noexcept override { return is_over_.load(); }
 
     /// False if this link has been retired: ask the directory for another. Else `done` will run.
     /// `core` is the mesh of this link.
@@ -105,6 +106,7 @@ private:
     const member_id id_;
     const std::size_t home_;
     std::atomic<bool> has_address_{false};
+    std::atomic<bool> is_over_{false};  ///< `phase_` is `retired`.
 
     mutable std::mutex mutex_;
     phase phase_ = phase::idle;  // all up to the next blank line: guarded by mutex_

@@ -78,6 +78,7 @@ TEST_F(mesh_in_a_world, a_way_that_has_been_forgotten_is_found_again) {
     for (std::uint64_t i = 0; i < 1100; ++i) {
         static_cast<void>(ann_.net().way_to({member_id{100 + i, 1}, "10.8.8.8:1"}));
     }
+    EXPECT_TRUE(way->is_over());
     ASSERT_NE(ann_.net().way_to(receiver.as_peer()), way) << "more than 1024 were kept";
     ASSERT_TRUE(ann_.net().post(*way, 70, 1, "x"));
     std::string got;
@@ -149,6 +150,31 @@ TEST_F(mesh_in_a_world, a_flood_arrives_whole_and_in_order_however_it_is_written
         ASSERT_EQ(ids[i], i);
     }
     EXPECT_EQ(bytes, sent);
+}
+
+// A member that stood still while its connection came about finds requests too late to be sent.
+TEST_F(mesh_in_a_world, what_is_sent_when_a_late_request_ends_comes_behind_what_waited_with_it) {
+    int late = 0;
+    for (std::uint64_t i = 0; i < 150; ++i) {
+        std::vector<std::uint64_t> ids;
+        node receiver{world_, "to" + std::to_string(i), member_id{10 + i, 1}, counting(ids)};
+        node sender{world_, "of" + std::to_string(i), member_id{10 + i, 2}};
+        const peer to = receiver.as_peer();
+        sender.net().request(to, "x", sender.now() + 20ms, [&](const result<std::string>& got) {
+            late += got ? 0 : 1;
+            EXPECT_TRUE(sender.net().post(to, 70, 2, "x"));
+        });
+        ASSERT_TRUE(sender.net().post(to, 70, 1, "x"));
+        run(10us * i);
+        sender.on().pause();
+        run(100ms);
+        sender.on().resume();
+        run(500ms);
+        EXPECT_EQ(ids, (std::vector<std::uint64_t>{1, 2})) << i;
+        receiver.net().stop();
+        sender.net().stop();
+    }
+    EXPECT_GT(late, 0);
 }
 
 }  // namespace

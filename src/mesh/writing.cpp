@@ -33,9 +33,8 @@ void connection::send_request(std::string_view body, instant deadline, reply_fn 
         });
         return;
     }
-    const instant now = in_batch_ ? batch_time_ : loop_->now();
     const std::uint64_t id = pending_.add(deadline, std::move(done));
-    const auto left = remaining_time(deadline, now);
+    const auto left = remaining_time(deadline, loop_->now());
     append_frame(out_, frame_type::request, id, body, {left.data(), left.size()});
     ++frames_out_;
     arm_due();

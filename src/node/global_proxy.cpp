@@ -350,8 +350,8 @@ void global_proxy::expire() {
     std::uint64_t lost = 0;
     while (!dues_.empty() && dues_.begin()->first <= now) {
         const auto one = queue_.find(dues_.begin()->second);
-        const bool of_thread =
-            one->second.what && !one->second.what->ticket && one->second.what->from.generation == 0;
+        const bool of_thread = one->second.what && !one->second.what->ticket &&
+                               one->second.what->local_sender().generation == 0;
         lost += of_thread ? 1 : 0;
         // Only what says more than that it took too long is the cause.
         const bool says = why_.code == errc::stranded || why_.code == errc::unavailable ||
@@ -385,7 +385,7 @@ void global_proxy::end_all(const error& why) {
     while (!queue_.empty()) {
         const auto first = queue_.begin();
         const parcel_ptr& what = first->second.what;
-        lost += what && !what->ticket && what->from.generation == 0 ? 1 : 0;
+        lost += what && !what->ticket && what->local_sender().generation == 0 ? 1 : 0;
         give_up(first->second, why);
         leave(first);
     }

@@ -52,7 +52,7 @@ std::optional<mesh::peer> far_side::find(const member_id& life) const {
 /// Null: there is none. It is good while `keep` is there.
 mesh::way* far_side::way_to(const member_id& life, std::shared_ptr<const void>& keep) {
     auto ways = ways_.get();
-    if (const auto known = ways->find(life); known != ways->end()) {
+    if (const auto known = ways->find(life); known != ways->end() && !known->second->is_over()) {
         keep = std::move(ways);
         return known->second.get();
     }
@@ -78,6 +78,13 @@ void far_side::peers_changed() {
     });
 }
 
+void far_side::forget_way(const member_id& life) {
+    ways_.change([&](way_map& all) {
+        ways_number_.fetch_add(1);
+        all.erase(life);
+    });
+}
+
 void far_side::learn(const member_id& life, const member_id& id) {
     if (life.empty() || id.empty()) {
         return;
@@ -85,7 +92,9 @@ void far_side::learn(const member_id& life, const member_id& id) {
     const auto learned = learned_.read();
     if (const auto known = learned->find(life); known == learned->end() || known->second.id != id) {
         learned_.change([&](learned_map& all) { all[life] = {id, {}}; });
-        peers_changed();
+        if (net_.load(std::memory_order_acquire) == nullptr || !find_(life)) {
+            forget_way(life);
+        }
     }
 }
 

@@ -102,6 +102,7 @@ private:
     [[nodiscard]] std::optional<mesh::peer> find(const member_id& life) const;
     [[nodiscard]] mesh::way* way_to(const member_id& life, std::shared_ptr<const void>& keep);
     void learn(const member_id& life, const member_id& id);
+    void forget_way(const member_id& life);
     [[nodiscard]] std::shared_ptr<const detail::far_node> node_of(const member_id& life,
                                                                   const member_id& id,
                                                                   std::string_view name,
@@ -138,7 +139,7 @@ private:
     std::atomic<std::uint64_t> unlearned_{0};  ///< How often something went out of `learned_`.
     /// What `find` would say, found already: nothing in it is older than the last `peers_changed`.
     runtime::per_thread<way_map> ways_{std::make_shared<const way_map>()};
-    std::atomic<std::uint64_t> ways_number_{0};  ///< Counts `peers_changed`.
+    std::atomic<std::uint64_t> ways_number_{0};  ///< Counts what went out of `ways_`.
     // On the first worker:
     watch_map watches_;
     std::set<std::pair<pid, pid>> links_;  ///< one of here, one of there

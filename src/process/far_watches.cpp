@@ -213,7 +213,7 @@ void far_side::forget_if_away(const member_id& life, const member_id& id) {
         }
     });
     unlearned_.fetch_add(1, std::memory_order_release);
-    peers_changed();
+    forget_way(life);
     end_links(life, ending::unreachable);
 }
 
@@ -231,7 +231,7 @@ void far_side::life_ended(const member_id& life) {
         end_links(life, ending::node_lost);
         learned_.change([&](learned_map& all) { all.erase(life); });
         unlearned_.fetch_add(1, std::memory_order_release);
-        peers_changed();
+        forget_way(life);
     });
 }
 
