@@ -6,8 +6,6 @@
 #include "mesh/responder.hpp"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <chrono>
 #include <cstring>
 #include <utility>
