@@ -22,6 +22,12 @@ bool was_not_seen(errc code) {
     return code == errc::gone || code == errc::unavailable || code == errc::closed;
 }
 
+/// What is kept with a connection.
+struct far_memo {
+    std::shared_ptr<const detail::far_node> node;
+    std::uint64_t unlearned = 0;  ///< When its other side was learned.
+};
+
 /// Room for the next message of this thread: made once, not for each message.
 std::string& scratch() {
     thread_local std::string room;
@@ -97,16 +103,6 @@ void far_side::learn(const member_id& life, const member_id& id) {
         }
     }
 }
-
-namespace {
-
-/// What is kept with a connection.
-struct far_memo {
-    std::shared_ptr<const detail::far_node> node;
-    std::uint64_t unlearned = 0;  ///< When its other side was learned.
-};
-
-}  // namespace
 
 /// Who is at the other side, learned at its first message.
 std::shared_ptr<const detail::far_node> far_side::node_of(const member_id& life,
