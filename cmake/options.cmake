@@ -4,6 +4,7 @@ option(MUSTER_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(MUSTER_BUILD_BENCH "Build the benchmarks" OFF)
 option(MUSTER_FUZZ "Build the fuzz targets of tests/fuzz (clang only)" OFF)
 option(MUSTER_WERROR "Treat warnings as errors" OFF)
+option(MUSTER_PRECOMPILE "Read common headers once for all files (clang only)" OFF)
 set(MUSTER_SANITIZE "" CACHE STRING "Sanitizers: empty, address, address+undefined or thread")
 set_property(CACHE MUSTER_SANITIZE PROPERTY STRINGS "" address address+undefined thread)
 
@@ -17,12 +18,14 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 
 # The names of the build folder and of the clone stay out of ccache's key, so that one compilation
-# serves every build folder and every clone that uses the same flags.
+# serves every build folder and every clone that uses the same flags. The sloppiness is what ccache
+# asks for with precompiled headers.
 find_program(MUSTER_CCACHE ccache)
 if(MUSTER_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
     set(
         CMAKE_CXX_COMPILER_LAUNCHER
-        env CCACHE_NOHASHDIR=1 "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" "${MUSTER_CCACHE}"
+        env CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
+        "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" "${MUSTER_CCACHE}"
     )
     set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()

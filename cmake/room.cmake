@@ -38,6 +38,7 @@ function(muster_room name)
         add_library(muster_${name} STATIC ${sources})
         set(face PUBLIC)
         target_link_libraries(muster_${name} PRIVATE muster::warnings)
+        muster_precompiled(muster_${name} sources)
     else()
         add_library(muster_${name} INTERFACE)
         set(face INTERFACE)
@@ -63,13 +64,14 @@ function(muster_room name)
 endfunction()
 
 # muster_tests(<target> SOURCES <file>... LABELS <label>... [USES <room>...] [LIBS <library>...]
-#              [PREFIX <text>] [TIMEOUT <seconds>] [NEEDS <program>...])
+#              [PREFIX <text>] [TIMEOUT <seconds>] [NEEDS <program>...] [OPTIMISED])
 #
 # One GoogleTest program; each of its tests is a ctest test with these labels. NEEDS names
-# muster_programs that must be built before it runs. main() is GoogleTest's.
+# muster_programs that must be built before it runs. OPTIMISED: it runs so long that it is compiled
+# like a room even where other tests are not (cmake/compile_time.cmake). main() is GoogleTest's.
 function(muster_tests target)
     cmake_parse_arguments(
-        PARSE_ARGV 1 tests "" "PREFIX;TIMEOUT" "SOURCES;LABELS;USES;LIBS;NEEDS"
+        PARSE_ARGV 1 tests "OPTIMISED" "PREFIX;TIMEOUT" "SOURCES;LABELS;USES;LIBS;NEEDS"
     )
     if(tests_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "muster_tests(${target}): what is '${tests_UNPARSED_ARGUMENTS}'?")
@@ -96,6 +98,12 @@ function(muster_tests target)
             GTest::gmock
             GTest::gtest_main
     )
+    if(tests_OPTIMISED)
+        muster_precompiled(${target} sources)
+    else()
+        muster_compiled_soon(${target})
+        muster_precompiled(${target} tests)
+    endif()
     muster_test_properties(properties "${tests_TIMEOUT}" ${tests_LABELS})
     gtest_discover_tests(
         ${target}
@@ -210,6 +218,7 @@ function(muster_program name)
         program_${name}
         PRIVATE muster::headers ${program_USES} ${program_LIBS} muster::warnings
     )
+    muster_precompiled(program_${name} sources)
 endfunction()
 
 # The rooms of src/, lowest first. One that is not there yet stands as an empty name, so that the

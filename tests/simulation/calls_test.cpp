@@ -1,11 +1,10 @@
 // S5: what becomes of calls, by seed. MUSTER_SEEDS=5000 runs more of them, MUSTER_SEED=17 one.
 
 #include "simulation/call_storm.hpp"
+#include "simulation/seeds.hpp"
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstdlib>
 #include <iostream>
 #include <string>
 
@@ -14,19 +13,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-    const char* const given = std::getenv(name);
-    return given == nullptr ? otherwise : std::stoull(given);
-}
-
 /// The sum over all seeds; fails on the first broken promise.
 call_storm_result run_seeds(weather how, std::uint64_t count, duration lasts) {
-    const std::uint64_t only = from_environment("MUSTER_SEED", 0);
     call_storm_result sum;
-    for (std::uint64_t seed = 1; seed <= std::max(count, only); ++seed) {
-        if (only != 0 && seed != only) {
-            continue;
-        }
+    for (const std::uint64_t seed : seeds(count)) {
         const call_storm_result got = run_call_storm({.seed = seed, .how = how, .lasts = lasts});
         sum.calls += got.calls;
         sum.answered += got.answered;
