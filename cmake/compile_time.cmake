@@ -2,11 +2,25 @@
 
 # muster_compiled_soon(<target of tests>)
 #
-# Under a sanitizer, tests are compiled without optimisation, which takes a third of the time. What
-# they test keeps it: without it, simulations take longer than their compilation.
+# Tests are compiled with less optimisation than what they test, under a sanitizer with none, which
+# takes a third of the time. What they test keeps it: without it, simulations take longer than their
+# compilation.
 function(muster_compiled_soon target)
-    if(NOT MUSTER_SANITIZE STREQUAL "")
+    if(MUSTER_SANITIZE STREQUAL "")
+        target_compile_options(${target} PRIVATE -O1)
+    else()
         target_compile_options(${target} PRIVATE -O0)
+    endif()
+endfunction()
+
+# muster_compiled_soon_under_sanitizers(<file>...)
+#
+# The same for sources that take long to compile and have little to do.
+function(muster_compiled_soon_under_sanitizers)
+    if(NOT MUSTER_SANITIZE STREQUAL "")
+        set_source_files_properties(
+            ${ARGN} PROPERTIES COMPILE_OPTIONS -O0 SKIP_PRECOMPILE_HEADERS ON
+        )
     endif()
 endfunction()
 

@@ -15,7 +15,7 @@ namespace {
 
 /// By how the programs are built, wherever they come from.
 std::size_t wanted_writes(std::size_t part_of_them = 1) {
-    const bool sanitized = kind_of_programs() == build_kind::sanitized;
+    const bool sanitized = programs_are_sanitized();
     const char* const given = std::getenv("MUSTER_GRID_WRITES");
     const std::size_t all = given != nullptr ? std::strtoul(given, nullptr, 10)
                             : sanitized      ? 50'000

@@ -109,6 +109,9 @@ public:
         return detail::find_global(*processes(), name);
     }
 
+    /// The address of the process of the cluster's leader, as `node::leader`.
+    [[nodiscard]] muster::global leader();
+
     /// Starts `make(self, args…)` as a process of this client: with a mailbox that members can send
     /// to for as long as a connection stands that this client has made. It ends with the client.
     template <class Make, class... Args>

@@ -43,6 +43,11 @@ global client::global_of(std::string name) {
     return core_->global_of(name);
 }
 
+global client::leader() {
+    core_->start();
+    return core_->leader();
+}
+
 const std::shared_ptr<detail::router>& client::processes() {
     core_->start();
     return core_->held_way();

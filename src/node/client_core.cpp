@@ -86,6 +86,10 @@ void client_core::make_globals() {
         }
     });
     processes_->find_globals_by(globals_);
+    // Who leads the view says: there is nothing to follow.
+    leaders_ = std::make_shared<global_book>(
+        std::make_shared<resource_host>(std::string{cluster::leader_resource}, shared_from_this()),
+        [] {});
 }
 
 result<void> client_core::look_at_cluster() {
@@ -176,9 +180,12 @@ void client_core::stop_observing() {
     for (const auto& [name, host] : *all) {
         host->shut();
     }
+    leaders_->seats()->shut();
     resources_.replace(std::make_shared<const resource_map>());
-    globals_->shut();
-    globals_.reset();
+    for (auto* const book : {&globals_, &leaders_}) {
+        (*book)->shut();
+        book->reset();
+    }
 }
 
 // --- Resources -----------------------------------------------------------------------------------
@@ -206,6 +213,10 @@ void client_core::follow(const std::string& resource) {
 
 global client_core::global_of(const std::string& name) {
     return global{globals_->at(name)};
+}
+
+global client_core::leader() {
+    return global{leaders_->at(cluster::leader_partition)};
 }
 
 void client_core::change_list(const std::string& resource,
@@ -241,6 +252,8 @@ void client_core::view_changed(std::shared_ptr<const cluster::view_snapshot> now
     for (const auto& [name, host] : *resources_.read()) {
         host->view_read();  // The address of an owner may have been what they lacked.
     }
+    leaders_->seats()->view_read();
+    leaders_->leader_read(*now);
 }
 
 void client_core::plan_changed(std::shared_ptr<const cluster::plan_snapshot> now) {
@@ -268,6 +281,7 @@ void client_core::blind(const error& why) {
         for (const auto& [name, host] : *resources_.read()) {
             host->wake_waiting();
         }
+        leaders_->seats()->wake_waiting();
     }
 }
 

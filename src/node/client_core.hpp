@@ -40,6 +40,7 @@ public:
 
     std::shared_ptr<resource_core> use(std::string name);
     [[nodiscard]] muster::global global_of(const std::string& name);
+    [[nodiscard]] muster::global leader();
     /// Where all of it goes through.
     [[nodiscard]] const std::shared_ptr<router>& held_way() const { return way_; }
     [[nodiscard]] process_host& processes() { return *processes_; }
@@ -105,6 +106,7 @@ private:
     std::shared_ptr<far_wait> waits_;
     std::shared_ptr<router> way_;
     std::shared_ptr<global_book> globals_;
+    std::shared_ptr<global_book> leaders_;
     runtime::published<resource_map> resources_{std::make_shared<const resource_map>()};
     runtime::published<view> view_{std::make_shared<const view>()};
     std::atomic<bool> running_{false};

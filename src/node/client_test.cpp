@@ -237,6 +237,25 @@ TEST_F(a_client, reaches_a_global_process_wherever_it_is_elected) {
     EXPECT_EQ(world.answer(mine.find_global("boss"))->name(), "boss");
 }
 
+TEST_F(a_client, reaches_the_process_of_the_leader_whoever_leads) {
+    start_members();
+    for (const char* name : {"ann", "bob"}) {
+        static_cast<void>(world.at(name).lead(worker, &noted));
+    }
+    const global leads = make().leader();
+    const auto first = world.answer(leads.within(20s).ask<who_are_you>());
+    ASSERT_TRUE(first) << first.error().text;
+    const auto seen = ours->view();
+    EXPECT_EQ(seen.find(seen.leader)->name, *first);
+    world.kill(*first);
+    world.in.run_for(100ms);
+    const auto next = world.answer(leads.within(60s).ask<who_are_you>(), 90s);
+    ASSERT_TRUE(next) << next.error().text;
+    EXPECT_NE(*next, *first);
+    EXPECT_EQ(leads.send(note_down{"a job"}), result<void>{});
+    EXPECT_TRUE(world.until([&] { return noted == texts{"a job"}; }));
+}
+
 TEST_F(a_client, says_that_nobody_stands_for_a_name) {
     start_members();
     static_cast<void>(world.at("ann").candidate("boss", worker, &noted));

@@ -94,6 +94,25 @@ void global_book::plan_read() {
     });
 }
 
+/// An epoch is made as a fence is.
+void global_book::leader_read(const cluster::view_snapshot& now) {
+    cluster::entry one;
+    one.partition = cluster::leader_partition;
+    one.owner = now.leader;
+    one.fence = now.epoch & cluster::most_plan_number;
+    cluster::plan whole;
+    whole.number = now.number;
+    whole.chunks.push_back({.number = now.number, .entries = {one}});
+    cluster::specification as_list;
+    as_list.kind = cluster::resource_kind::list;
+    seats_->plan_read(std::make_shared<const cluster::plan_snapshot>(
+        std::string{cluster::leader_resource},
+        static_cast<std::int32_t>(now.epoch / (cluster::most_plan_number + 1)),
+        as_list,
+        std::move(whole)));
+    plan_read();
+}
+
 void global_book::shut() {
     for (const auto& [name, one] : *proxies_.read()) {
         one->shut();

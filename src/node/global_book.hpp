@@ -5,6 +5,7 @@
 
 #include "muster/global.hpp"
 
+#include "cluster/host.hpp"
 #include "node/global_proxy.hpp"
 #include "node/resource_host.hpp"
 #include "runtime/published.hpp"
@@ -18,7 +19,7 @@
 
 namespace muster::detail {
 
-/// Threads:  any, but `plan_read`, which the control loop calls.
+/// Threads:  any, but `plan_read` and `leader_read`, which the control loop calls.
 /// Lifetime: shared.
 class global_book final : public global_service, public std::enable_shared_from_this<global_book> {
 public:
@@ -43,6 +44,9 @@ public:
 
     /// A newer plan has been read, and `seats` has it.
     void plan_read();
+    /// For the book whose only global is the process of the cluster's leader: who leads, as the
+    /// newest view says, is to whoever asks what the owner of a partition is.
+    void leader_read(const cluster::view_snapshot& now);
     /// Answers all that waits. Only once the workers have stopped.
     void shut();
 

@@ -226,24 +226,10 @@ void node_core::lead_process_ended(const std::shared_ptr<cluster::right>& mine) 
     lead_pause_ = std::min(lead_pause_ * 2, longest_lead_pause);
 }
 
-/// Who leads is to whoever asks what the owner of a partition is. An epoch is made as a fence is.
 void node_core::leader_seen(const cluster::view_snapshot& now) {
-    if (!resources_.read()->contains(cluster::leader_resource)) {
-        return;
+    if (resources_.read()->contains(cluster::leader_resource)) {
+        leaders_->leader_read(now);
     }
-    cluster::entry one;
-    one.partition = cluster::leader_partition;
-    one.owner = now.leader;
-    one.fence = now.epoch & cluster::most_plan_number;
-    cluster::plan whole;
-    whole.number = now.number;
-    whole.chunks.push_back({.number = now.number, .entries = {one}});
-    leaders_->seats()->plan_read(std::make_shared<const cluster::plan_snapshot>(
-        std::string{cluster::leader_resource},
-        static_cast<std::int32_t>(now.epoch / (cluster::most_plan_number + 1)),
-        globals_specification(),
-        std::move(whole)));
-    leaders_->plan_read();
 }
 
 }  // namespace muster::detail

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -222,6 +223,25 @@ TEST_F(nodes_on_a_keeper, say_nothing_for_a_global_whose_code_goes_on_beyond_the
     EXPECT_TRUE(until([&] { return seen.begun.load() == 2; }, 60s)) << log.all();
     EXPECT_EQ(boss.within(30s).ask<work_on>().get(), result<std::string>{"done"});
     EXPECT_TRUE(until([&] { return seen.hints.load() == 1; }, 30s)) << "it comes after the answer";
+}
+
+// The same where nobody said that it may go on: it cannot be stopped otherwise.
+TEST_F(nodes_on_a_keeper, end_their_process_with_a_global_whose_code_goes_on_beyond_the_lease) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_EXIT(
+        {
+            stubborn_boss seen;
+            node ann{settings("stubborn", "ann", servers)};
+            const pid other = ann.spawn(count_hints, &seen);
+            const global boss = ann.candidate("boss", never_waits, other, &seen);
+            static_cast<void>(ann.start());
+            const auto asked = boss.within(5min).ask<work_on>();
+            static_cast<void>(until([&] { return seen.at_work.load(); }, 30s));
+            keeper->pause();
+            std::this_thread::sleep_for(60s);
+        },
+        testing::KilledBySignal(SIGABRT),
+        "globals/boss .*its handler has not stopped, and the lease has ended");
 }
 
 TEST_F(nodes_on_a_keeper, run_the_program_of_23_lines_three_times_and_lose_one) {
