@@ -155,6 +155,9 @@ private:
     bool in_batch_ = false;
 
     static constexpr std::size_t enough_to_write = 64U << 10U;
+    /// Of frames that answer what is being read: the other side has to do while this one goes on
+    /// reading. Fewer would wake it more often than they are worth.
+    static constexpr std::uint64_t enough_answers = 16;
 
     std::string out_;
     std::size_t out_begin_ = 0;               ///< So much of it has been written.
@@ -162,9 +165,10 @@ private:
     std::string flight_;
     bool writing_ = false;
     bool flush_posted_ = false;
-    std::uint64_t frames_out_ = 0;
-    std::deque<posted> unconfirmed_;  ///< Frames of free types, oldest first.
-    std::uint64_t taken_ = 0;         ///< Frames of free types taken and not confirmed yet.
+    std::uint64_t frames_out_ = 0;               ///< Put into `out_` since anything was written.
+    std::uint64_t answers_at_ = enough_answers;  ///< The same for those frames.
+    std::deque<posted> unconfirmed_;             ///< Frames of free types, oldest first.
+    std::uint64_t taken_ = 0;  ///< Frames of free types taken and not confirmed yet.
     std::string peer_name_;
     member_id peer_life_;
     std::shared_ptr<void> memo_;  ///< Of whoever handles what comes on it.

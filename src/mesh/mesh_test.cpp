@@ -329,6 +329,29 @@ TEST_F(mesh_in_a_world, large_messages_arrive_whole) {
     EXPECT_EQ(**asked->value, "re: " + large);
 }
 
+// The asker has to do while the rest of a batch is worked on.
+TEST_F(mesh_in_a_world, the_first_answers_to_many_requests_leave_before_the_last_is_read) {
+    static_cast<void>(ann_.ask(bob_.as_peer(), "to connect"));
+    run();
+    const std::uint64_t before = bob_.net().count().frames_out;
+    std::vector<std::uint64_t> left;
+    bob_.answer = [&](incoming one) {
+        left.push_back(bob_.net().count().frames_out - before);
+        one.answer.reply("yes");
+    };
+    std::vector<std::shared_ptr<node::outcome>> all;
+    for (int i = 0; i < 100; ++i) {
+        all.push_back(ann_.ask(bob_.as_peer(), "x"));
+    }
+    run();
+    ASSERT_EQ(left.size(), 100U);
+    EXPECT_EQ(left[10], 0U) << "each answer by itself would cost more than it is worth";
+    EXPECT_GE(left[50], 32U);
+    EXPECT_GE(left[99], 80U);
+    EXPECT_TRUE(std::ranges::all_of(
+        all, [](const auto& one) { return one->value == result<std::string>{"yes"}; }));
+}
+
 TEST_F(mesh_in_a_world, frames_of_ones_own_arrive_in_order) {
     settings with_frames;
     std::vector<std::uint64_t> ids;

@@ -76,7 +76,7 @@ void connection::send_frames(std::string& frames, std::uint64_t count, std::vect
 }
 
 void connection::flush_later() {
-    if (out_left() >= write_at_) {
+    if (out_left() >= write_at_ || (in_batch_ && frames_out_ >= answers_at_)) {
         write_ahead();
     }
     backlog_.store(out_left() + flight_.size(), std::memory_order_relaxed);
@@ -104,6 +104,7 @@ void connection::write_ahead() {
         }
     }
     write_at_ = out_left() + enough_to_write;
+    answers_at_ = frames_out_ + enough_answers;
 }
 
 void connection::tally_out(std::size_t bytes) {
@@ -131,6 +132,7 @@ void connection::flush() {
     }
     tally_out(out_left());
     write_at_ = enough_to_write;
+    answers_at_ = enough_answers;
     const std::size_t begin = std::exchange(out_begin_, 0);
     const std::size_t written = begin + stream_->write_now(std::string_view{out_}.substr(begin));
     if (written == out_.size()) {
