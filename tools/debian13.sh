@@ -14,10 +14,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # The first archive this machine's apt knows.
 mirror_of_this_machine() {
-    {
+    local first
+    # One of the two is mostly missing, which is no failure.
+    first=$({
         sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
         sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\).*/\2/p' /etc/apt/sources.list
-    } 2>/dev/null | grep -m1 -v security || echo http://deb.debian.org/debian
+    } 2>/dev/null | grep -m1 -v security || true)
+    printf '%s' "${first:-http://deb.debian.org/debian}"
 }
 
 command -v debootstrap >/dev/null || {
