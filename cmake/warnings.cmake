@@ -9,9 +9,9 @@ target_compile_options(
 # from a member of a cluster costs more than the comparison.
 target_compile_definitions(muster_warnings INTERFACE _GLIBCXX_ASSERTIONS)
 
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
-    # False alarms about std::string concatenation (GCC bug 105651) and about std::optional and
-    # std::variant once they are inlined (GCC bugs 80635, 107919).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # False alarms about std::string concatenation (GCC bug 105651) and about std::optional,
+    # std::variant and std::expected once they are inlined (GCC bugs 80635, 107919; 14 too).
     target_compile_options(muster_warnings INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
 endif()
 if(MUSTER_WERROR)

@@ -1,6 +1,6 @@
 #include "front_answers.hpp"
 
-#include <boost/json.hpp>
+#include "json_quoted.hpp"
 
 #include <algorithm>
 #include <map>
@@ -8,14 +8,9 @@
 #include <utility>
 
 namespace party_grid {
-namespace json = boost::json;
 namespace {
 
 using muster::errc;
-
-std::string quoted(std::string_view text) {
-    return json::serialize(json::string(text));
-}
 
 http_response json_response(unsigned status, std::string body) {
     body += '\n';
@@ -29,9 +24,9 @@ void append_records(std::string& body, const std::vector<const record*>& records
     body += "\"records\":[";
     for (std::size_t i = 0; i < records.size(); ++i) {
         body += i == 0 ? "{\"key\":" : ",{\"key\":";
-        body += quoted(records[i]->key);
+        body += json_quoted(records[i]->key);
         body += ",\"value\":";
-        body += quoted(records[i]->value);
+        body += json_quoted(records[i]->value);
         body += '}';
     }
     body += ']';
@@ -55,9 +50,10 @@ void append_missing(std::string& body,
     for (const auto& one : missing) {
         body += first ? "" : ",";
         first = false;
-        body += "{\"resource\":" + quoted(resource) + ",\"partition\":" + quoted(one.partition) +
-                ",\"code\":" + quoted(muster::name_of(one.why.code)) +
-                ",\"message\":" + quoted(one.why.text) + '}';
+        body += "{\"resource\":" + json_quoted(resource) +
+                ",\"partition\":" + json_quoted(one.partition) +
+                ",\"code\":" + json_quoted(muster::name_of(one.why.code)) +
+                ",\"message\":" + json_quoted(one.why.text) + '}';
     }
 }
 
@@ -112,8 +108,8 @@ unsigned status_of(errc code) {
 
 http_response error_response(const muster::error& what) {
     auto answer = json_response(status_of(what.code),
-                                "{\"error\":{\"code\":" + quoted(muster::name_of(what.code)) +
-                                    ",\"message\":" + quoted(what.text) + "}}");
+                                "{\"error\":{\"code\":" + json_quoted(muster::name_of(what.code)) +
+                                    ",\"message\":" + json_quoted(what.text) + "}}");
     if (answer.status == 503) {
         answer.headers.emplace_back("Retry-After", "1");
     }
@@ -183,7 +179,7 @@ http_response latest_response(const std::string& partition, const page& got) {
     for (const record& each : got.records) {
         all.push_back(&each);
     }
-    std::string body = "{\"partition\":" + quoted(partition) + ',';
+    std::string body = "{\"partition\":" + json_quoted(partition) + ',';
     append_records(body, all);
     body += std::string{",\"more\":"} + (got.more ? "true}" : "false}");
     return json_response(200, std::move(body));
@@ -204,18 +200,18 @@ http_response stats_response(const muster::node& node,
         auto& sum = by_resource[one->resource];
         ++sum.partitions;
         sum.records += records;
-        shelves += (shelves.empty() ? "" : ",") + ("{\"resource\":" + quoted(one->resource)) +
-                   ",\"partition\":" + quoted(one->partition) + ",\"fence\":\"" +
+        shelves += (shelves.empty() ? "" : ",") + ("{\"resource\":" + json_quoted(one->resource)) +
+                   ",\"partition\":" + json_quoted(one->partition) + ",\"fence\":\"" +
                    std::to_string(one->fence) + "\",\"records\":" + std::to_string(records) + '}';
     }
-    std::string body = "{\"member\":" + quoted(node.name()) +
-                       ",\"state\":" + quoted(muster::name_of(node.state())) +
+    std::string body = "{\"member\":" + json_quoted(node.name()) +
+                       ",\"state\":" + json_quoted(muster::name_of(node.state())) +
                        ",\"requests\":" + std::to_string(requests) +
                        ",\"writes\":" + std::to_string(written.writes) +
                        ",\"fenced\":" + std::to_string(written.fenced) +
                        ",\"commits\":" + std::to_string(written.commits);
     for (const auto& [name, sum] : by_resource) {
-        body += ',' + quoted(name) + ":{\"partitions\":" + std::to_string(sum.partitions) +
+        body += ',' + json_quoted(name) + ":{\"partitions\":" + std::to_string(sum.partitions) +
                 ",\"records\":" + std::to_string(sum.records) + '}';
     }
     return json_response(200, body + ",\"owned\":[" + shelves + "]}");
@@ -226,10 +222,10 @@ http_response members_response(const muster::view& now) {
     for (std::size_t i = 0; i < now.members.size(); ++i) {
         const muster::member& one = now.members[i];
         const auto http = one.metadata.find("http");
-        body += (i == 0 ? "{\"name\":" : ",{\"name\":") + quoted(one.name) + ",\"id\":\"" +
-                one.id.text() + "\",\"state\":" + quoted(muster::name_of(one.state)) +
-                ",\"http\":" + quoted(http == one.metadata.end() ? "" : http->second) +
-                ",\"address\":" + quoted(one.address) +
+        body += (i == 0 ? "{\"name\":" : ",{\"name\":") + json_quoted(one.name) + ",\"id\":\"" +
+                one.id.text() + "\",\"state\":" + json_quoted(muster::name_of(one.state)) +
+                ",\"http\":" + json_quoted(http == one.metadata.end() ? "" : http->second) +
+                ",\"address\":" + json_quoted(one.address) +
                 ",\"leader\":" + (one.id == now.leader ? "true}" : "false}");
     }
     return json_response(200, body + "]}");

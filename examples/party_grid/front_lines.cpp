@@ -1,5 +1,6 @@
 #include "front_lines.hpp"
 
+#include "json_quoted.hpp"
 #include "records.hpp"
 
 #include <boost/json.hpp>
@@ -11,10 +12,6 @@ namespace json = boost::json;
 namespace {
 
 using muster::errc;
-
-std::string quoted(std::string_view text) {
-    return json::serialize(json::string(text));
-}
 
 }  // namespace
 
@@ -73,10 +70,10 @@ void append_batch_line(std::string& body,
                        std::string_view key,
                        const std::optional<std::string>& value,
                        std::string_view partition) {
-    body += "{\"key\":" + quoted(key) + ",\"value\":";
-    body += value ? quoted(*value) : "null";
+    body += "{\"key\":" + json_quoted(key) + ",\"value\":";
+    body += value ? json_quoted(*value) : "null";
     if (!partition.empty()) {
-        body += ",\"partition\":" + quoted(partition);
+        body += ",\"partition\":" + json_quoted(partition);
     }
     body += "}\n";
 }

@@ -1,6 +1,7 @@
 #include "journal.hpp"
 
-#include <boost/json.hpp>
+#include "json_quoted.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -12,14 +13,11 @@
 namespace party_grid {
 namespace {
 
-std::string quoted(std::string_view text) {
-    return boost::json::serialize(boost::json::string(text));
-}
-
 std::string of_partition(const muster::ownership& what) {
     const auto& name = what.partition();
-    return ",\"resource\":" + quoted(name.resource) + ",\"partition\":" + quoted(name.name) +
-           ",\"fence\":\"" + std::to_string(what.fence().value()) + '"';
+    return ",\"resource\":" + json_quoted(name.resource) +
+           ",\"partition\":" + json_quoted(name.name) + ",\"fence\":\"" +
+           std::to_string(what.fence().value()) + '"';
 }
 
 }  // namespace
@@ -66,14 +64,14 @@ void journal::line(std::string_view event, const std::string& fields) const {
         return;
     }
     const std::string text = "{\"t\":\"" + std::to_string(boot_nanoseconds()) + "\",\"event\":\"" +
-                             std::string{event} + "\",\"member\":" + quoted(member_) + fields +
+                             std::string{event} + "\",\"member\":" + json_quoted(member_) + fields +
                              "}\n";
     // Whoever read it may be gone; the member lives on.
     [[maybe_unused]] const auto written = ::write(file_, text.data(), text.size());
 }
 
 void journal::start(std::string_view http) const {
-    line("start", ",\"pid\":" + std::to_string(::getpid()) + ",\"http\":" + quoted(http));
+    line("start", ",\"pid\":" + std::to_string(::getpid()) + ",\"http\":" + json_quoted(http));
 }
 
 void journal::acquire(const muster::ownership& what) const {

@@ -52,19 +52,29 @@ template <class T>
     return out;
 }
 
+namespace detail {
+
+/// Reads `value` from all that is left; false where it cannot be, and then the reader says why.
+template <class T>
+[[nodiscard]] bool read_whole(cbor_reader& reader, T& value) {
+    try {
+        return read_value(reader, value) &&
+               (reader.left() == 0 || reader.fail("bytes after the end"));
+    } catch (...) {  // Of a codec of the user's, or memory that is not to be had.
+        return reader.fail("what reads it threw");
+    }
+}
+
+}  // namespace detail
+
 /// Reads one `T` from the whole of `bytes`, which may come from anybody.
 /// Errors: incompatible, with the offset and what was expected there.
 template <class T>
 [[nodiscard]] result<T> decode(std::string_view bytes) {
     cbor_reader reader{bytes};
-    try {
-        result<T> value{std::in_place};
-        if (detail::read_value(reader, *value) &&
-            (reader.left() == 0 || reader.fail("bytes after the end"))) {
-            return value;
-        }
-    } catch (...) {  // Of a codec of the user's, or memory that is not to be had.
-        reader.fail("what reads it threw");
+    result<T> value{std::in_place};
+    if (detail::read_whole(reader, *value)) {
+        return value;
     }
     return std::unexpected{detail::decode_error(detail::compiler_name<T>(), reader)};
 }

@@ -104,11 +104,11 @@ void far_side::learn(const member_id& life, const member_id& id) {
     }
 }
 
-/// Who is at the other side, learned at its first message.
-std::shared_ptr<const detail::far_node> far_side::node_of(const member_id& life,
-                                                          const member_id& id,
-                                                          std::string_view name,
-                                                          std::shared_ptr<void>& memo) {
+/// Who is at the other side, learned at its first message; for as long as `memo` is there.
+const std::shared_ptr<const detail::far_node>& far_side::node_of(const member_id& life,
+                                                                 const member_id& id,
+                                                                 std::string_view name,
+                                                                 std::shared_ptr<void>& memo) {
     auto* known = static_cast<far_memo*>(memo.get());
     const std::uint64_t unlearned = unlearned_.load(std::memory_order_acquire);
     if (known == nullptr) {
@@ -242,7 +242,7 @@ bool far_side::take_at_once(const detail::local_ref& to, far_message& one) {
 result<void> far_side::take_later(const detail::local_ref& to, far_message&& one) {
     auto message = std::make_unique<far_parcel>(one.type, one.body);
     message->from = one.from;
-    message->far_from = std::move(one.node);
+    message->far_from = one.node;
     message->deadline = one.asker.deadline;
     message->answer = std::move(one.asker.answer);
     return home_.deliver_here(to, std::move(message));
@@ -477,7 +477,7 @@ bool far_side::take_request(mesh::incoming& what) {
     if (what.body.empty() || (what.body.front() != ask_mark && what.body.front() != call_mark)) {
         return false;
     }
-    auto node = node_of(what.life, what.from, what.name, what.memo);
+    const auto& node = node_of(what.life, what.from, what.name, what.memo);
     const std::string_view rest = what.body.substr(1);
     if (what.body.front() == call_mark) {
         auto call = decode<far_call>(rest);
@@ -502,7 +502,7 @@ bool far_side::take_request(mesh::incoming& what) {
         return true;
     }
     far_message message{
-        .node = std::move(node),
+        .node = node,
         .from = {line->from_index, line->from_generation},
         .type = line->type,
         .body = body,

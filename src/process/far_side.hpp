@@ -103,10 +103,11 @@ private:
     [[nodiscard]] mesh::way* way_to(const member_id& life, std::shared_ptr<const void>& keep);
     void learn(const member_id& life, const member_id& id);
     void forget_way(const member_id& life);
-    [[nodiscard]] std::shared_ptr<const detail::far_node> node_of(const member_id& life,
-                                                                  const member_id& id,
-                                                                  std::string_view name,
-                                                                  std::shared_ptr<void>& memo);
+    [[nodiscard]] const std::shared_ptr<const detail::far_node>& node_of(
+        const member_id& life,
+        const member_id& id,
+        std::string_view name,
+        std::shared_ptr<void>& memo);
     [[nodiscard]] bool take_at_once(const detail::local_ref& to, far_message& one);
     [[nodiscard]] result<void> take_later(const detail::local_ref& to, far_message&& one);
     void tell_lost(const pid& sender, const pid& to, std::uint64_t count);

@@ -28,9 +28,10 @@ namespace muster::process_detail {
 
 class host_core;
 
-/// A message of another life as it was read: its bytes live during the call only.
+/// A message of another life as it was read: its bytes, and what says where it came from, live
+/// during the call only.
 struct far_message {
-    std::shared_ptr<const detail::far_node> node;
+    const std::shared_ptr<const detail::far_node>& node;
     detail::local_ref from;
     std::string_view type;
     std::string_view body;

@@ -283,8 +283,9 @@ void encode_parcel(std::string& out, const parcel& one) {
 
 template <class T>
 std::unique_ptr<parcel> decode_parcel(std::string_view bytes) {
-    auto read = decode<T>(bytes);
-    return read ? std::make_unique<parcel_of<T>>(std::move(*read)) : nullptr;
+    auto one = std::make_unique<parcel_of<T>>(T{});
+    cbor_reader reader{bytes};
+    return read_whole(reader, one->body) ? std::move(one) : nullptr;
 }
 
 /// Where processes are found: all of one node.

@@ -46,7 +46,7 @@ class [[nodiscard]] received {
         std::conditional_t<std::is_same_v<reply_type, detail::no_reply>, void, reply_type>>;
 
 public:
-    received(T&& message, pid sender, std::shared_ptr<detail::ask_ticket> ticket)
+    received(T&& message, pid&& sender, std::shared_ptr<detail::ask_ticket>&& ticket)
         : body{std::move(message)}, from{std::move(sender)}, ticket_{std::move(ticket)} {}
     received(received&& other) noexcept = default;
     received& operator=(received&& other) noexcept {
@@ -112,7 +112,14 @@ public:
     using options = std::variant<received<Messages>...>;
 
     template <class T>
-    explicit received_one_of(received<T>&& one) : one_{std::move(one)} {}
+    received_one_of(std::in_place_type_t<T> /*which*/,
+                    T&& message,
+                    pid&& sender,
+                    std::shared_ptr<detail::ask_ticket>&& ticket)
+        : one_{std::in_place_type<received<T>>,
+               std::move(message),
+               std::move(sender),
+               std::move(ticket)} {}
 
     /// The message, if it is a `T`; else null.
     template <class T>
@@ -144,9 +151,17 @@ template <class Answer, class Message, class... Others>
 Answer open_as(parcel& one, pid& from) {
     if (one.type == &message_type_of<Message>) {
         auto& mine = static_cast<parcel_of<Message>&>(one);
-        return Answer{
-            std::in_place,
-            received<Message>{std::move(mine.body), std::move(from), std::move(mine.ticket)}};
+        // Each is moved once, to where it stays.
+        if constexpr (std::is_same_v<typename Answer::value_type, received<Message>>) {
+            return Answer{
+                std::in_place, std::move(mine.body), std::move(from), std::move(mine.ticket)};
+        } else {
+            return Answer{std::in_place,
+                          std::in_place_type<Message>,
+                          std::move(mine.body),
+                          std::move(from),
+                          std::move(mine.ticket)};
+        }
     }
     if constexpr (sizeof...(Others) > 0) {
         return open_as<Answer, Others...>(one, from);
@@ -157,7 +172,7 @@ Answer open_as(parcel& one, pid& from) {
 
 /// Opens a parcel that holds one of `Messages`.
 template <class... Messages>
-auto open(parcel_ptr one, pid from) {
+auto open(parcel_ptr one, pid&& from) {
     return open_as<result<typename received_as<Messages...>::type>, Messages...>(*one, from);
 }
 
