@@ -80,10 +80,11 @@ function(muster_tests target)
     if(NOT MUSTER_BUILD_TESTS OR NOT sources)
         return()
     endif()
-    if(NOT tests_TIMEOUT AND MUSTER_SANITIZE STREQUAL "")
+    if(NOT tests_TIMEOUT)
         set(tests_TIMEOUT 120)
-    elseif(NOT tests_TIMEOUT)
-        set(tests_TIMEOUT 300)  # Many times slower, and on a slow machine.
+        if(NOT MUSTER_SANITIZE STREQUAL "")
+            set(tests_TIMEOUT 300)  # Many times slower, and on a slow machine.
+        endif()
     endif()
     add_executable(${target} ${sources})
     set_target_properties(

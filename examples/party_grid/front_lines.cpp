@@ -9,11 +9,7 @@
 
 namespace party_grid {
 namespace json = boost::json;
-namespace {
-
 using muster::errc;
-
-}  // namespace
 
 muster::result<std::vector<batch_line>> parse_batch(std::string_view body) {
     std::vector<batch_line> lines;

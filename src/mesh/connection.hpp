@@ -166,7 +166,7 @@ private:
     bool writing_ = false;
     bool flush_posted_ = false;
     std::uint64_t frames_out_ = 0;               ///< Put into `out_` since anything was written.
-    std::uint64_t answers_at_ = enough_answers;  ///< The same for those frames.
+    std::uint64_t answers_at_ = enough_answers;  ///< `frames_out_` at which it is not waited with.
     std::deque<posted> unconfirmed_;             ///< Frames of free types, oldest first.
     std::uint64_t taken_ = 0;  ///< Frames of free types taken and not confirmed yet.
     std::string peer_name_;

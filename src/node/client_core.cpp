@@ -252,7 +252,6 @@ void client_core::view_changed(std::shared_ptr<const cluster::view_snapshot> now
     for (const auto& [name, host] : *resources_.read()) {
         host->view_read();  // The address of an owner may have been what they lacked.
     }
-    leaders_->seats()->view_read();
     leaders_->leader_read(*now);
 }
 

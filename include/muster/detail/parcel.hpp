@@ -281,6 +281,7 @@ void encode_parcel(std::string& out, const parcel& one) {
     encode_to(out, static_cast<const parcel_of<T>&>(one).body);
 }
 
+/// Of the weight of an empty one: its mailbox has counted the bytes it was read from.
 template <class T>
 std::unique_ptr<parcel> decode_parcel(std::string_view bytes) {
     auto one = std::make_unique<parcel_of<T>>(T{});
