@@ -1,7 +1,8 @@
 #include "muster/detail/cbor.hpp"
 
-#include "base/utf8.hpp"
 #include "muster/detail/message_codec.hpp"
+
+#include "base/utf8.hpp"
 
 #include <cbor.h>
 
@@ -96,10 +97,17 @@ bool cbor_reader::long_head(unsigned major, std::uint64_t& value) {
         return fail("cut short");
     }
     const unsigned first = static_cast<unsigned char>(*at_);
+    const unsigned form = first - major;
+    if (form - 24 < 4 && left() > sizeof value) {
+        // A number of 1, 2, 4 or 8 bytes, with at least 8 there.
+        const unsigned bytes = 1U << (form - 24);
+        value = big_endian<std::uint64_t>(at_ + 1) >> (64 - 8 * bytes);
+        at_ += 1 + bytes;
+        return true;
+    }
     if ((first & major_mask) != major) {
         return false;
     }
-    const unsigned form = first - major;
     if (form < 24 || form > 27) {
         return fail(form == 31 ? "indefinite length" : "malformed");
     }
@@ -108,10 +116,18 @@ bool cbor_reader::long_head(unsigned major, std::uint64_t& value) {
         return fail("cut short");
     }
     switch (form) {
-        case 24: value = static_cast<unsigned char>(at_[1]); break;
-        case 25: value = big_endian<std::uint16_t>(at_ + 1); break;
-        case 26: value = big_endian<std::uint32_t>(at_ + 1); break;
-        default: value = big_endian<std::uint64_t>(at_ + 1); break;
+        case 24:
+            value = static_cast<unsigned char>(at_[1]);
+            break;
+        case 25:
+            value = big_endian<std::uint16_t>(at_ + 1);
+            break;
+        case 26:
+            value = big_endian<std::uint32_t>(at_ + 1);
+            break;
+        default:
+            value = big_endian<std::uint64_t>(at_ + 1);
+            break;
     }
     at_ += 1 + bytes;
     return true;
@@ -158,8 +174,8 @@ bool cbor_reader::read_double(double& value) {
         return true;
     }
     rare_item item;
-    const auto done = cbor_stream_decode(reinterpret_cast<const unsigned char*>(at_), left(),
-                                         &rare_callbacks, &item);
+    const auto done = cbor_stream_decode(
+        reinterpret_cast<const unsigned char*>(at_), left(), &rare_callbacks, &item);
     if (done.status != CBOR_DECODER_FINISHED || item.what != rare_item::kind::number) {
         return fail("expected a number");
     }
@@ -232,8 +248,8 @@ bool cbor_reader::take_null() noexcept {
 
 bool cbor_reader::skip_rare() {
     rare_item item;
-    const auto done = cbor_stream_decode(reinterpret_cast<const unsigned char*>(at_), left(),
-                                         &rare_callbacks, &item);
+    const auto done = cbor_stream_decode(
+        reinterpret_cast<const unsigned char*>(at_), left(), &rare_callbacks, &item);
     if (done.status != CBOR_DECODER_FINISHED || item.what == rare_item::kind::refused) {
         return fail("malformed");
     }
@@ -306,9 +322,10 @@ bool read_id(cbor_reader& in, member_id& id) {
 
 error decode_error(std::string_view what, const cbor_reader& in) {
     const char* why = in.why() != nullptr ? in.why() : "malformed";
-    return {errc::incompatible, "cannot read a '" + std::string{what} + "': " + why + " at byte " +
-                                    std::to_string(in.offset()) +
-                                    "; does the other side run another version of this program?"};
+    return {errc::incompatible,
+            "cannot read a '" + std::string{what} + "': " + why + " at byte " +
+                std::to_string(in.offset()) +
+                "; does the other side run another version of this program?"};
 }
 
 }  // namespace detail

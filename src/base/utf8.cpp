@@ -7,7 +7,9 @@
 namespace muster::base {
 namespace {
 
-bool is_tail(unsigned char byte) { return (byte & 0xc0U) == 0x80U; }
+bool is_tail(unsigned char byte) {
+    return (byte & 0xc0U) == 0x80U;
+}
 
 /// The length of the sequence at the start of `left` bytes at `at`, 0 if there is none. `at` is not
 /// ASCII.
@@ -33,20 +35,27 @@ std::size_t sequence(const unsigned char* at, std::size_t left) {
     return length;
 }
 
+bool is_ascii_word(const unsigned char* at) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, at, sizeof word);
+    return (word & 0x8080808080808080U) == 0;
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view bytes) noexcept {
     const auto* at = reinterpret_cast<const unsigned char*>(bytes.data());
     std::size_t left = bytes.size();
     while (left > 0) {
-        std::uint64_t word = 0;
-        if (left >= sizeof word) {
-            std::memcpy(&word, at, sizeof word);
-            if ((word & 0x8080808080808080U) == 0) {
-                at += sizeof word;
-                left -= sizeof word;
+        if (left >= sizeof(std::uint64_t)) {
+            if (is_ascii_word(at)) {
+                at += sizeof(std::uint64_t);
+                left -= sizeof(std::uint64_t);
                 continue;
             }
+        } else if (bytes.size() >= sizeof(std::uint64_t) &&
+                   is_ascii_word(at + left - sizeof(std::uint64_t))) {
+            return true;  // The last word has some bytes in common with the one before.
         }
         const std::size_t length = *at < 0x80 ? 1 : sequence(at, left);
         if (length == 0) {

@@ -27,6 +27,13 @@ constexpr std::array<std::uint32_t, 256> make_table() {
 
 constexpr auto table = make_table();
 
+template <class Word>
+[[maybe_unused]] Word word_at(const char* at) noexcept {
+    Word word;
+    std::memcpy(&word, at, sizeof word);
+    return word;
+}
+
 #if defined(__x86_64__)
 [[gnu::target("sse4.2")]] std::uint32_t by_instruction(std::string_view bytes,
                                                        std::uint32_t crc) noexcept {
@@ -34,12 +41,18 @@ constexpr auto table = make_table();
     std::size_t left = bytes.size();
     std::uint64_t value = ~crc;
     for (; left >= 8; at += 8, left -= 8) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, at, 8);
-        value = _mm_crc32_u64(value, word);
+        value = _mm_crc32_u64(value, word_at<std::uint64_t>(at));
     }
     auto narrow = static_cast<std::uint32_t>(value);
-    for (; left > 0; ++at, --left) {
+    if ((left & 4U) != 0) {
+        narrow = _mm_crc32_u32(narrow, word_at<std::uint32_t>(at));
+        at += 4;
+    }
+    if ((left & 2U) != 0) {
+        narrow = _mm_crc32_u16(narrow, word_at<std::uint16_t>(at));
+        at += 2;
+    }
+    if ((left & 1U) != 0) {
         narrow = _mm_crc32_u8(narrow, static_cast<unsigned char>(*at));
     }
     return ~narrow;
@@ -52,9 +65,7 @@ std::uint32_t by_instruction(std::string_view bytes, std::uint32_t crc) noexcept
     std::size_t left = bytes.size();
     std::uint32_t value = ~crc;
     for (; left >= 8; at += 8, left -= 8) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, at, 8);
-        value = __crc32cd(value, word);
+        value = __crc32cd(value, word_at<std::uint64_t>(at));
     }
     for (; left > 0; ++at, --left) {
         value = __crc32cb(value, static_cast<unsigned char>(*at));

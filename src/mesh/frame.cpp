@@ -63,9 +63,10 @@ void append_frame(std::string& out,
 
 posted note_of(std::uint8_t type, std::string_view body) noexcept {
     posted one{.type = type, .note = {}};
-    const std::string_view start = body.substr(0, one.note.size());
-    if (!start.empty()) {
-        std::memcpy(one.note.data(), start.data(), start.size());
+    if (body.size() >= one.note.size()) {
+        std::memcpy(one.note.data(), body.data(), one.note.size());
+    } else if (!body.empty()) {
+        std::memcpy(one.note.data(), body.data(), body.size());
     }
     return one;
 }

@@ -68,15 +68,13 @@ template <class T>
 concept map_like = container<T> && requires { typename T::mapped_type; };
 
 template <class T>
-concept byte_container =
-    (container<T> || is_std_array<T>) && requires(T& value) {
-        value.data();
-    } && is_byte<typename T::value_type>;
+concept byte_container = (container<T> || is_std_array<T>) &&
+                         requires(T& value) { value.data(); } && is_byte<typename T::value_type>;
 
 /// Whether null is already a value of `T`, so that an optional of it needs an array around it.
 template <class T>
-inline constexpr bool is_nullable = is_a<T, std::optional> || std::is_same_v<T, std::monostate> ||
-                                    has_codec<T>;
+inline constexpr bool is_nullable =
+    is_a<T, std::optional> || std::is_same_v<T, std::monostate> || has_codec<T>;
 
 /// The name of the type that could not travel shows in the compiler's message.
 template <class Field>
@@ -133,6 +131,16 @@ template <std::floating_point T>
     }
     value = static_cast<T>(read);
     return true;
+}
+
+// --- Strings -----------------------------------------------------------------------------------
+
+inline void assign(std::string& to, std::string_view text) {
+    if (text.size() > to.capacity()) {
+        to = std::string{text};  // Nothing of the old one is to be kept, as `assign` would.
+    } else {
+        to.assign(text);
+    }
 }
 
 // --- Things made of others ---------------------------------------------------------------------
@@ -387,13 +395,13 @@ bool read_value(cbor_reader& in, T& value) {
     } else if constexpr (std::is_integral_v<T>) {
         return read_number(in, value);
     } else if constexpr (std::is_enum_v<T>) {
-        return read_as<std::underlying_type_t<T>>(in, value,
-                                                  [](auto read) { return static_cast<T>(read); });
+        return read_as<std::underlying_type_t<T>>(
+            in, value, [](auto read) { return static_cast<T>(read); });
     } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
         return read_real(in, value);
     } else if constexpr (std::is_same_v<T, std::string>) {
         std::string_view text;
-        return in.read_string(text) && (value.assign(text), true);
+        return in.read_string(text) && (assign(value, text), true);
     } else if constexpr (std::is_same_v<T, member_id>) {
         return read_id(in, value);
     } else if constexpr (std::is_same_v<T, std::monostate>) {
