@@ -142,6 +142,12 @@ void directory::forget(const pid& who) {
     }
 }
 
+void directory::lives_changed() {
+    for (const auto& [name, entry] : *entries_.read()) {
+        entry->look_again();
+    }
+}
+
 std::size_t directory::bytes_of(const std::string& name, const pid& who) const {
     instance one{who, how_.home.member, how_.advertise, how_.home.zone};
     if (one.address.empty()) {
@@ -163,7 +169,7 @@ std::vector<instance> directory::own_of(const std::string& name) const {
 void directory::own_changed(const std::string& name) {
     const auto known = entries_.read();
     if (const auto found = known->find(name); found != known->end()) {
-        found->second->own_changed();
+        found->second->look_again();
     }
     if (!publish_asked_.exchange(true)) {  // Many names at once are told as one.
         on_control([self = shared_from_this()] { self->publish_own(); });
@@ -233,7 +239,7 @@ pending<instances> directory::look_up(std::string_view name) {
             return;
         }
         const service_entry alone{
-            self->by_, self->how_.home.zone, [&] { return self->own_of(name); }, self->shown_};
+            self->by_, self->how_.home.zone, [&] { return self->own_of(name); }, {}, self->shown_};
         instances own{alone.own_only()};
         if (own.empty()) {
             tell(std::unexpected{why});
@@ -263,6 +269,7 @@ std::shared_ptr<service_entry> directory::make_entry(const std::string& name) {
             const auto self = weak.lock();
             return self ? self->own_of(name) : std::vector<instance>{};
         },
+        how_.is_here,
         shown_);
     made->used.store(names_made_.fetch_add(1) + 1);
     entries_.change([&](entry_map& all) { all.insert_or_assign(name, made); });

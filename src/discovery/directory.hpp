@@ -46,6 +46,9 @@ struct directory_settings {
     std::size_t most = most_services;
     std::size_t most_bytes = most_path_bytes;
     std::function<void(const std::string& text)> warn;
+    /// Whether that life can be reached from here: instances of others are not found yet, or no
+    /// more. Null: all are.
+    std::function<bool(const member_id& life)> is_here{};
 };
 
 enum class reach : std::uint8_t { by_prefix, everywhere };
@@ -65,6 +68,8 @@ public:
     bool remove(const std::string& name, const pid& who);
     /// The process has ended.
     void forget(const pid& who);
+    /// What `is_here` says may have changed.
+    void lives_changed();
     [[nodiscard]] bool holds(std::string_view name, const pid& who) const {
         return own_.read()->holds(name, who);
     }

@@ -242,6 +242,25 @@ TEST_F(a_directory, keeps_a_name_current_by_one_watch_and_one_list) {
     EXPECT_EQ(zk.lists, 1);
 }
 
+TEST_F(a_directory, finds_those_who_can_be_reached) {
+    bool is_other_here = false;
+    directory_settings how;
+    how.is_here = [&](const member_id& one) { return one == member_id{2, 2} && is_other_here; };
+    start_anew(std::move(how));
+    make("/services/a");
+    make("/services/a/" + child_of(1));
+    EXPECT_EQ(found("a"), 0) << "its member stands in no view yet";
+    ASSERT_TRUE(names->add("a", pid{life, "me", 1, 1}, reach::by_prefix));
+    EXPECT_EQ(found("a"), 1) << "this node's own are always here";
+    is_other_here = true;
+    names->lives_changed();
+    EXPECT_EQ(found("a"), 2);
+    is_other_here = false;
+    names->lives_changed();
+    EXPECT_EQ(found("a"), 1);
+    EXPECT_EQ(zk.lists, 1);
+}
+
 TEST_F(a_directory, keeps_a_name_current_where_the_server_has_no_watches_that_stay) {
     zk.is_old = true;
     EXPECT_EQ(found("a"), 0);

@@ -1,6 +1,7 @@
 #include "discovery/service_entry.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace muster::discovery {
@@ -10,8 +11,13 @@ using detail::service_picture;
 service_entry::service_entry(std::shared_ptr<runtime::loop> by,
                              std::string zone,
                              own_fn own,
+                             is_here_fn is_here,
                              std::shared_ptr<runtime::edition> shown)
-    : by_{std::move(by)}, zone_{std::move(zone)}, own_{std::move(own)}, shown_{std::move(shown)} {}
+    : by_{std::move(by)},
+      zone_{std::move(zone)},
+      own_{std::move(own)},
+      is_here_{std::move(is_here)},
+      shown_{std::move(shown)} {}
 
 std::shared_ptr<const service_picture> service_entry::own_only() const {
     auto alone = std::make_shared<service_picture>(by_, own_(), zone_, nullptr);
@@ -19,9 +25,13 @@ std::shared_ptr<const service_picture> service_entry::own_only() const {
     return alone;
 }
 
-/// Reads the node's own inside the turn: of two that change them, the later one sees both.
+/// Reads the node's own, and who is here, inside the turn: of two that change them, the later one
+/// sees both.
 bool service_entry::draw(state& now) const {
-    std::vector<instance> all = now.others;
+    std::vector<instance> all;
+    std::ranges::copy_if(now.others, std::back_inserter(all), [this](const instance& one) {
+        return !is_here_ || is_here_(one.who.life());
+    });
     for (auto& one : own_()) {
         all.push_back(std::move(one));
     }
@@ -62,7 +72,7 @@ void service_entry::may_be_old() const {
     }
 }
 
-void service_entry::own_changed() {
+void service_entry::look_again() {
     state_.change([this](state& now) {
         if (now.known && draw(now)) {
             show(now);
