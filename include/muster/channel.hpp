@@ -114,9 +114,7 @@ public:
 private:
     template <class Note>
     result<void> post(const detail::site& from, Note note) const {
-        auto one = std::make_unique<detail::parcel_of<Note>>(std::move(note));
-        one->from = from.from;
-        return from.by->deliver(at_, std::move(one));
+        return detail::send(*from.by, from.from, at_, std::move(note));
     }
 
     pid at_;

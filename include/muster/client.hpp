@@ -75,7 +75,7 @@ public:
     /// setting).
     template <class T>
     result<void> send(const pid& to, T message) {
-        return processes()->deliver(to, std::make_unique<detail::parcel_of<T>>(std::move(message)));
+        return detail::send(*processes(), {}, to, std::move(message));
     }
     /// Asks processes with another deadline than `config::ask_deadline`.
     [[nodiscard]] asking_within within(std::chrono::nanoseconds limit) {

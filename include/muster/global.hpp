@@ -134,7 +134,7 @@ public:
     }
 
     /// Sends, from a thread of your own, and never waits; a process uses `self::send`, and hears
-    /// what is lost later as `undelivered`. Here that is logged and counted.
+    /// what is lost later as `undelivered`. Here that is logged and counted, as of `node::send`.
     /// Errors: overloaded (as much as can be held is waiting, or its mailbox is full), closed,
     /// invalid_argument (nobody's).
     template <class T>

@@ -187,12 +187,15 @@ public:
         return processes()->spawn(
             detail::process_body(std::forward<Make>(make), std::forward<Args>(args)...));
     }
-    /// Sends, from a thread of your own, and never waits. What is lost later is logged and counted.
+    /// Sends, from a thread of your own, and never waits. What is lost later is logged, as
+    /// `message.lost` once a second at most, and counted in `lost_messages`.
     /// Errors: gone, overloaded, unavailable, invalid_argument (nobody's pid).
     template <class T>
     result<void> send(const muster::pid& to, T message) {
-        return processes()->deliver(to, std::make_unique<detail::parcel_of<T>>(std::move(message)));
+        return detail::send(*processes(), {}, to, std::move(message));
     }
+    /// How many messages from threads of yours were accepted, and then lost.
+    [[nodiscard]] std::uint64_t lost_messages() const noexcept;
     /// Asks processes with another deadline than `config::ask_deadline`.
     [[nodiscard]] asking_within within(std::chrono::nanoseconds limit) {
         return {processes(), {}, limit};

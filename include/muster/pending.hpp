@@ -7,6 +7,7 @@
 #include "muster/error.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <coroutine>
 #include <functional>
 #include <memory>
@@ -24,6 +25,11 @@ class strand {
 public:
     virtual ~strand() = default;
     virtual void post(std::move_only_function<void()> job) = 0;
+    /// Until when what its code answers is waited for, by the clock of its node; far away where it
+    /// answers nothing, or says so when it is entered.
+    [[nodiscard]] virtual std::chrono::nanoseconds answers_until() const noexcept {
+        return std::chrono::nanoseconds::max();
+    }
     /// The strand whose code runs on this thread now, or null.
     [[nodiscard]] static std::shared_ptr<strand> current() noexcept;
 };

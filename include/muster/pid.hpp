@@ -120,12 +120,14 @@ struct exit_signal {
 };
 
 /// Messages that were accepted and then lost, because the process ended before it took them. One
-/// notice for each destination until it is taken. An empty `to` stands for further destinations, or
-/// for the global that is named.
+/// notice for each destination until it is taken. An empty `to` stands for further destinations, for
+/// a name that could not be looked up, or for the global that is named.
 struct undelivered {
     pid to;
     std::uint64_t count = 0;
-    std::string global{};  ///< The name of a `global` that was sent to, and for which nobody came.
+    /// The name of the `global` that was sent to: nobody came for it (`to` is empty), or the process
+    /// that it was then ended (`to`).
+    std::string global{};
 };
 
 }  // namespace muster

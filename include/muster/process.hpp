@@ -17,10 +17,12 @@
 #include <array>
 #include <chrono>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -94,7 +96,8 @@ public:
     /// Begins to wait for a message of one of `types`; whether there is an outcome already.
     [[nodiscard]] virtual bool begin_wait(std::span<const message_type* const> types,
                                           std::optional<std::chrono::nanoseconds> limit) = 0;
-    virtual void suspend(std::coroutine_handle<> waiting) = 0;
+    /// `open_at` at `at` takes what comes from far while it waits.
+    virtual void suspend(std::coroutine_handle<> waiting, open_at_fn open_at, void* at) = 0;
     /// The outcome: a message, or null and why.
     [[nodiscard]] virtual parcel_ptr end_wait(error& why) = 0;
 
@@ -113,35 +116,74 @@ public:
 /// Awaits a message. Trivial to destroy, since GCC 12 may do so twice.
 template <class... Messages>
 class message_awaiter {
+    using answer = result<typename received_as<Messages...>::type>;
+
 public:
     message_awaiter(process_room& room, std::optional<std::chrono::nanoseconds> limit) noexcept
         : room_{&room}, limit_{limit} {}
 
     bool await_ready() { return room_->begin_wait(types, limit_); }
-    void await_suspend(std::coroutine_handle<> waiting) { room_->suspend(waiting); }
-    auto await_resume() {
+    void await_suspend(std::coroutine_handle<> waiting) {
+        room_->suspend(waiting, &open_here, this);
+    }
+    answer await_resume() {
+        if (holds_) {
+            answer* const here = opened();
+            answer out{std::move(*here)};
+            std::destroy_at(here);
+            return out;
+        }
         error why;
         auto one = room_->end_wait(why);
-        if constexpr (sizeof...(Messages) == 0) {
-            // Only a timer and the end of the node end it.
-            return why.code == errc::timed_out ? result<void>{}
-                                               : result<void>{std::unexpect, std::move(why)};
-        } else {
-            using answer = result<typename received_as<Messages...>::type>;
-            if (!one) {
-                return answer{std::unexpect, std::move(why)};
-            }
-            auto sender = room_->sender_of(*one);
-            return open<Messages...>(std::move(one), std::move(sender));
+        if (!one) {
+            return answer{std::unexpect, std::move(why)};
         }
+        auto sender = room_->sender_of(*one);
+        return open<Messages...>(std::move(one), std::move(sender));
     }
 
 private:
     static constexpr std::array<const message_type*, sizeof...(Messages)> types{
         &message_type_of<Messages>...};
 
+    static bool open_here(void* at, std::size_t which, const far_text& what) {
+        auto& self = *static_cast<message_awaiter*>(at);
+        self.holds_ = open_far_as<answer, Messages...>(self.place_.data(), which, what);
+        return self.holds_;
+    }
+    [[nodiscard]] answer* opened() noexcept {
+        return std::launder(reinterpret_cast<answer*>(place_.data()));
+    }
+
     process_room* room_;
     std::optional<std::chrono::nanoseconds> limit_;
+    bool holds_ = false;
+    /// The message that ended the wait, from when it was read until the process goes on, which is
+    /// in the same call.
+    alignas(answer) std::array<std::byte, sizeof(answer)> place_;
+};
+
+/// Awaits a time, or the end of the node. As above.
+template <>
+class message_awaiter<> {
+public:
+    message_awaiter(process_room& room, std::chrono::nanoseconds limit) noexcept
+        : room_{&room}, limit_{limit} {}
+
+    bool await_ready() { return room_->begin_wait({}, limit_); }
+    void await_suspend(std::coroutine_handle<> waiting) {
+        room_->suspend(waiting, nullptr, nullptr);
+    }
+    result<void> await_resume() {
+        error why;
+        static_cast<void>(room_->end_wait(why));
+        return why.code == errc::timed_out ? result<void>{}
+                                           : result<void>{std::unexpect, std::move(why)};
+    }
+
+private:
+    process_room* room_;
+    std::chrono::nanoseconds limit_;
 };
 
 /// Where something is sent from: processes of a node, and which of them it is.
@@ -247,9 +289,7 @@ public:
     /// Errors: gone, overloaded, unavailable, invalid_argument (nobody's pid).
     template <class T>
     result<void> send(const muster::pid& to, T message) const {
-        auto one = std::make_unique<detail::parcel_of<T>>(std::move(message));
-        one->from = here();
-        return room_->home()->deliver(to, std::move(one));
+        return detail::send(*room_->home(), here(), to, std::move(message));
     }
     /// Sends to the process that a global stands for, or lets it wait there until one is elected.
     /// What is lost later comes back as `undelivered`, with the global's name.
@@ -269,11 +309,15 @@ public:
     timer_ref send_after(std::chrono::nanoseconds after, muster::pid to, T message) const {
         auto one = std::make_unique<detail::parcel_of<T>>(std::move(message));
         one->from = here();
-        return room_->home()->arm(
-            after,
-            [home = room_->home().get(), to = std::move(to), one = std::move(one)]() mutable {
-                static_cast<void>(home->deliver(to, std::move(one)));
-            });
+        return room_->home()->arm(after,
+                                  [home = room_->home().get(),
+                                   from = here(),
+                                   to = std::move(to),
+                                   one = std::move(one)]() mutable {
+                                      if (!home->deliver(to, std::move(one))) {
+                                          home->lose(from, to);
+                                      }
+                                  });
     }
     /// After it, `one` sends nothing any more; what it has sent stays sent.
     void cancel(const timer_ref& one) const { room_->home()->disarm(one); }

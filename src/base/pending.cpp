@@ -3,6 +3,9 @@
 #include "base/check.hpp"
 #include "base/strand_scope.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace muster::detail {
 
 void pending_core::when_ready(std::move_only_function<void()> then) {
@@ -47,15 +50,20 @@ std::shared_ptr<strand> strand::current() noexcept {
     return innermost == nullptr ? nullptr : innermost->home();
 }
 
-strand_scope::strand_scope(std::shared_ptr<strand> home, instant deadline)
-    : home_{std::move(home)}, deadline_{deadline}, outer_{std::exchange(innermost, this)} {}
+strand_scope::strand_scope(const std::shared_ptr<strand>& home, instant deadline)
+    : home_{home}, deadline_{deadline}, outer_{std::exchange(innermost, this)} {}
 
 strand_scope::~strand_scope() {
     innermost = outer_;
 }
 
 instant strand_scope::current_deadline() noexcept {
-    return innermost == nullptr ? never : innermost->deadline_;
+    if (innermost == nullptr) {
+        return never;
+    }
+    const auto& home = innermost->home_;
+    return home ? std::min(innermost->deadline_, instant{home->answers_until()})
+                : innermost->deadline_;
 }
 
 }  // namespace muster::detail

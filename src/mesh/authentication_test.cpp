@@ -191,6 +191,12 @@ TEST_F(members_with_a_key, connect_and_ask_both_ways) {
     EXPECT_EQ(**back->value, "re: hello yourself");
     EXPECT_EQ(ann_.net().count().connections, 1U);
     EXPECT_EQ(ann_.net().count().refused_handshakes + bob_.net().count().refused_handshakes, 0U);
+    for (node* one : {&ann_, &bob_}) {
+        const auto peers = one->net().peers();
+        ASSERT_EQ(peers.size(), 1U);
+        EXPECT_EQ(peers.front().features, feature_authentication);
+        EXPECT_EQ(peers.front().version, hello{}.version);
+    }
 }
 
 TEST_F(members_with_a_key, never_send_it) {

@@ -89,6 +89,9 @@ void connection::open(const hello& theirs) {
     }
     core_.tally.connections.fetch_add(1, std::memory_order_relaxed);
     if (link_) {
+        // What both can do is what is done: the newer side leaves out what the older lacks.
+        link_->tally.version.store(std::min(theirs.version, hello{}.version));
+        link_->tally.features.store(theirs.features & own_features());
         link_->tally.connections.fetch_add(1, std::memory_order_relaxed);
     }
     const settings& wanted = core_.wanted();

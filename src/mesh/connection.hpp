@@ -85,6 +85,7 @@ private:
     [[nodiscard]] bool can_greet() const;
     void go_on();
     void say(frame_type type, std::string_view body);
+    [[nodiscard]] std::uint64_t own_features() const noexcept;
     [[nodiscard]] hello own_hello() const;
     void make_provable(hello& mine) const;
     void greet();

@@ -56,17 +56,21 @@ void connection::say(frame_type type, std::string_view body) {
     append_frame(out_, type, 0, body);
 }
 
+std::uint64_t connection::own_features() const noexcept {
+    return key_ ? feature_authentication : 0;
+}
+
 hello connection::own_hello() const {
     hello mine;
     mine.cluster = core_.wanted().cluster;
     mine.self = made_as_;
     mine.life = core_.wanted().life;
     mine.name = core_.wanted().name;
+    mine.features = own_features();
     return mine;
 }
 
 void connection::make_provable(hello& mine) const {
-    mine.features |= feature_authentication;
     mine.nonce = fresh_nonce(*loop_);
 }
 

@@ -136,6 +136,8 @@ struct peer_counters {
     member_id id;
     std::string address;  ///< empty where only the other side has dialled
     bool is_connected = false;
+    std::uint32_t version = 0;      ///< of the protocol, agreed upon for its last connection
+    std::uint64_t features = 0;     ///< that both sides of it have
     std::uint64_t connections = 0;  ///< made so far
     std::uint64_t frames_in = 0, frames_out = 0;
     std::uint64_t bytes_in = 0, bytes_out = 0;

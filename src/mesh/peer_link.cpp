@@ -404,6 +404,8 @@ std::size_t peer_link::backlog() const {
 peer_counters peer_link::count() const {
     peer_counters now;
     now.id = id_;
+    now.version = tally.version.load(std::memory_order_relaxed);
+    now.features = tally.features.load(std::memory_order_relaxed);
     now.connections = tally.connections.load(std::memory_order_relaxed);
     now.frames_in = tally.frames_in.load(std::memory_order_relaxed);
     now.frames_out = tally.frames_out.load(std::memory_order_relaxed);

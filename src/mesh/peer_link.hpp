@@ -75,6 +75,8 @@ public:
     struct tallies {
         std::atomic<std::uint64_t> connections{0}, frames_in{0}, frames_out{0}, bytes_in{0},
             bytes_out{0}, unconfirmed{0};
+        std::atomic<std::uint32_t> version{0};
+        std::atomic<std::uint64_t> features{0};
     };
     tallies tally;
 

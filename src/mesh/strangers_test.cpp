@@ -44,6 +44,36 @@ TEST_F(strangers, row_99_other_versions_are_told_ours) {
     }
 }
 
+// faults.md row 109: a member of one version among those of the next.
+TEST_F(strangers, row_109_members_of_two_versions_agree_on_the_older_or_say_who_must_be_upgraded) {
+    const auto greets = [](std::uint32_t least, std::uint32_t version) {
+        hello mine;
+        mine.least_version = least;
+        mine.version = version;
+        mine.features = 0b1110;  // Of which this version has none.
+        mine.cluster = "shop";
+        mine.self = member_id{9, version};
+        mine.dial = 1;
+        std::string bytes{preamble};
+        append_frame(bytes, frame_type::hello, 0, encode(mine));
+        return bytes;
+    };
+    stranger newer{world_, outside_, bob_};
+    newer.say(greets(1, 7));
+    EXPECT_FALSE(newer.hung_up);
+    const auto peers = bob_.net().peers();
+    ASSERT_EQ(peers.size(), 1U);
+    EXPECT_EQ(peers.front().version, 1U);
+    EXPECT_EQ(peers.front().features, 0U);
+    for (const auto& [least, version] : {std::pair{7U, 7U}, std::pair{0U, 0U}}) {
+        stranger other{world_, outside_, bob_};
+        other.say(greets(least, version));
+        EXPECT_TRUE(other.hung_up);
+        EXPECT_NE(other.heard.find("upgrade the older one"), std::string::npos) << other.heard;
+    }
+    EXPECT_EQ(bob_.net().peers().size(), 1U);
+}
+
 TEST_F(strangers, row_99_malformed_frames_end_the_connection) {
     std::string checksum = request_frame(1, "x");
     checksum.back() = 'y';

@@ -90,6 +90,7 @@ void client_core::make_globals() {
     leaders_ = std::make_shared<global_book>(
         std::make_shared<resource_host>(std::string{cluster::leader_resource}, shared_from_this()),
         [] {});
+    processes_->name_globals_by(names_of({globals_, leaders_}));
 }
 
 result<void> client_core::look_at_cluster() {
@@ -245,8 +246,8 @@ void client_core::cluster_key(std::string key) {
 }
 
 void client_core::view_changed(std::shared_ptr<const cluster::view_snapshot> now) {
-    view_.replace(std::make_shared<const view>(public_view(*now)));
     members_->learn(*now, *processes_);
+    view_.replace(std::make_shared<const view>(public_view(*now)));
     seen_->begun.store(true);
     waits_->look();
     for (const auto& [name, host] : *resources_.read()) {

@@ -415,6 +415,22 @@ TEST_F(a_client, hears_at_once_what_is_wrong_with_its_arguments) {
     EXPECT_EQ(mine.send(who, note_down{huge}).error().code, errc::invalid_argument);
 }
 
+TEST_F(a_client, can_send_after_something_too_large_was_refused) {
+    start_members();
+    const pid who = worker_on("ann");
+    client& mine = make();
+    // Before it sees the cluster, when all waits.
+    const std::string huge(std::size_t{17} << 20U, 'x');
+    for (int i = 0; i < 3; ++i) {
+        const auto refused = mine.send(who, note_down{huge});
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, errc::overloaded);
+    }
+    EXPECT_EQ(mine.send(who, note_down{"small"}), result<void>{});
+    world.in.run_for(2s);
+    EXPECT_EQ(noted, texts{"small"});
+}
+
 TEST_F(a_client, has_processes_that_members_send_to_over_the_connection_it_made) {
     start_members();
     const pid who = worker_on("bob");

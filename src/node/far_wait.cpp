@@ -60,8 +60,10 @@ result<void> far_wait::deliver(const pid& to, parcel_ptr one) {
         return refuse(*one, std::move(*why));
     }
     const std::size_t weight = one->weight;
-    if (count_.fetch_add(1) >= most_waiting ||
-        bytes_.fetch_add(weight) + weight > most_bytes_waiting) {
+    const bool too_many = count_.fetch_add(1) >= most_waiting;
+    const bool too_large = bytes_.fetch_add(weight) + weight > most_bytes_waiting;
+    if (too_many || too_large) {
+        bytes_.fetch_sub(weight);
         count_.fetch_sub(1);
         return refuse(
             *one,

@@ -8,6 +8,7 @@ namespace muster::detail {
 namespace {
 
 constexpr std::size_t longest_name = 200;
+constexpr std::size_t many_names = 1024;
 
 }  // namespace
 
@@ -41,6 +42,9 @@ std::shared_ptr<global_proxy> global_book::at(std::string_view name, std::string
     }
     std::shared_ptr<global_proxy> made;
     proxies_.change([&](proxy_map& all) {
+        if (all.size() >= many_names) {
+            forget_idle(all);  // However many names are asked for that nobody has.
+        }
         auto& slot = all[std::string{name}];
         if (!slot) {
             slot = std::make_shared<global_proxy>(
@@ -73,6 +77,15 @@ void global_book::find(std::string_view name, completer<global> told) {
     });
 }
 
+std::string global_book::name_of(const pid& who) const {
+    for (const auto& [name, one] : *proxies_.read()) {
+        if (one->was_at(who)) {
+            return name;
+        }
+    }
+    return {};
+}
+
 void global_book::plan_read() {
     const auto by = seats_->plan();
     bool idle = false;
@@ -83,14 +96,17 @@ void global_book::plan_read() {
     if (!idle) {
         return;
     }
-    // Names that nobody stands for, and nobody here holds, are forgotten.
-    proxies_.change([&](proxy_map& all) {
-        std::erase_if(all, [&](const auto& item) {
-            const auto& [name, one] = item;
-            // One reference is this copy's, one that of the map which it replaces.
-            return by->named(name) == nullptr && !one->is_expected() && one->is_idle() &&
-                   one.use_count() <= 2;
-        });
+    proxies_.change([&](proxy_map& all) { forget_idle(all); });
+}
+
+/// Names that nobody stands for, and nobody here holds.
+void global_book::forget_idle(proxy_map& all) const {
+    const auto by = seats_->plan();
+    std::erase_if(all, [&](const auto& item) {
+        const auto& [name, one] = item;
+        // One reference is this copy's, one that of the map which it replaces.
+        return (!by || by->named(name) == nullptr) && !one->is_expected() && one->is_idle() &&
+               one.use_count() <= 2;
     });
 }
 
@@ -111,6 +127,20 @@ void global_book::leader_read(const cluster::view_snapshot& now) {
         as_list,
         std::move(whole)));
     plan_read();
+}
+
+std::function<std::string(const pid&)> names_of(
+    std::vector<std::weak_ptr<const global_book>> books) {
+    return [books = std::move(books)](const pid& who) {
+        for (const auto& one : books) {
+            const auto book = one.lock();
+            auto name = book ? book->name_of(who) : std::string{};
+            if (!name.empty()) {
+                return name;
+            }
+        }
+        return std::string{};
+    };
 }
 
 void global_book::shut() {

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace muster::detail {
 
@@ -35,6 +36,8 @@ public:
     /// The proxy of one that is known under another name than its partition's.
     [[nodiscard]] std::shared_ptr<global_proxy> at(std::string_view name,
                                                    std::string_view partition);
+    /// The name of what that process is, or was a moment ago; empty: of none in the book.
+    [[nodiscard]] std::string name_of(const pid& who) const;
     /// Of that name, if it is in the book.
     [[nodiscard]] std::shared_ptr<global_proxy> known(std::string_view name) const;
 
@@ -53,6 +56,8 @@ public:
 private:
     using proxy_map = std::map<std::string, std::shared_ptr<global_proxy>, std::less<>>;
 
+    void forget_idle(proxy_map& all) const;
+
     std::shared_ptr<resource_host> seats_;
     std::function<void()> first_use_;
     runtime::published<proxy_map> proxies_{std::make_shared<const proxy_map>()};
@@ -60,5 +65,9 @@ private:
 
 /// What is wrong with a global's name, if anything is.
 [[nodiscard]] std::optional<error> check_global_name(std::string_view name);
+
+/// What `process_host::name_globals_by` asks: the first of these that knows the process says.
+[[nodiscard]] std::function<std::string(const pid&)> names_of(
+    std::vector<std::weak_ptr<const global_book>> books);
 
 }  // namespace muster::detail

@@ -3,6 +3,7 @@
 #include "muster/message.hpp"
 
 #include "node/global_wire.hpp"
+#include "process/process_right.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -11,6 +12,7 @@ namespace muster::detail {
 namespace {
 
 constexpr duration look_again_after = 20ms;
+constexpr std::size_t targets_kept = 4;  ///< by whose pids what is lost is known to be for this
 
 /// Whether such a refusal says that the process is not there any more, or not to be reached.
 bool can_wait(errc code) {
@@ -69,6 +71,9 @@ result<void> global_proxy::deliver(parcel_ptr one) {
     if (trouble_) {
         return refuse(*one, *trouble_);
     }
+    if (!process_detail::running_code::may_speak()) {
+        return refuse(*one, process_detail::running_code::no_right());
+    }
     if (count_.load(std::memory_order_acquire) == 0) {
         if (const auto to = target_.read()) {
             auto how = way->offer(to->who, one, returner(to->who));
@@ -119,6 +124,11 @@ void global_proxy::locate(std::chrono::nanoseconds within, completer<pid> told) 
         here.enter(++here.last_, {.what = nullptr, .where = std::move(told), .due = due});
         here.go_on();
     });
+}
+
+bool global_proxy::was_at(const pid& who) const {
+    const auto last = targets_.read();
+    return std::ranges::find(*last, who) != last->end();
 }
 
 void global_proxy::plan_moved() {
@@ -291,6 +301,10 @@ void global_proxy::found(result<std::string> got) {
 }
 
 void global_proxy::located_at(pid who, std::int64_t fence) {
+    targets_.change([&](std::vector<pid>& last) {
+        last.erase(last.begin(), last.size() < targets_kept ? last.begin() : last.begin() + 1);
+        last.push_back(who);
+    });
     target_.replace(std::make_shared<const target>(std::move(who), fence));
     was_found_.store(true);
     plan_moved();  // One that was read meanwhile has found nothing to forget.

@@ -59,6 +59,8 @@ public:
     void take_back(std::vector<parcel_ptr> unread);
     /// Answers all that waits. Only once its worker has stopped.
     void shut();
+    /// Whether that process is, or was a moment ago, what this stands for.
+    [[nodiscard]] bool was_at(const pid& who) const;
     /// Nothing waits here.
     [[nodiscard]] bool is_idle() const noexcept { return count_.load() == 0; }
 
@@ -103,6 +105,7 @@ private:
     const std::size_t worker_;
     const std::optional<error> trouble_;
     runtime::published<target> target_;
+    runtime::published<std::vector<pid>> targets_{std::make_shared<const std::vector<pid>>()};
     std::atomic<bool> expected_{false};
     std::atomic<bool> was_found_{false};
     std::atomic<std::size_t> count_{0};  ///< what waits, or is on its way to wait

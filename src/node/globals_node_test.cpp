@@ -194,6 +194,7 @@ process count_up(self me, global to, std::uint64_t* lost) {
     }
     while (const auto in = co_await me.receive<undelivered>(10s)) {
         *lost += in->body.count;
+        EXPECT_EQ(in->body.global, to.name());
     }
 }
 

@@ -336,6 +336,22 @@ TEST_F(named, a_broadcast_reaches_every_process_of_a_service) {
     EXPECT_EQ(noted, (texts{"ann: later", "bob: later"}));
 }
 
+TEST_F(named, a_broadcast_that_could_not_be_addressed_is_not_lost_silently) {
+    world.in.cut(world.host("ann"), world.keeper_host());
+    world.in.cut(world.keeper_host(), world.host("ann"));
+    at("ann").spawn([&](self me) -> process {
+        EXPECT_TRUE(me.send_to_all("worker", note_down{"all"}));
+        const auto in = co_await me.receive<undelivered>(60s);
+        noted.push_back(in ? std::to_string(in->body.count) + " undelivered" : "nothing");
+    });
+    EXPECT_TRUE(at("ann").send_to_all("worker", note_down{"from a thread"}));
+    EXPECT_EQ(at("ann").lost_messages(), 0U);
+    world.in.run_for(90s);
+    EXPECT_EQ(noted, texts{"1 undelivered"});
+    EXPECT_EQ(at("ann").lost_messages(), 1U);
+    EXPECT_EQ(std::ranges::count(world.said, "ann message.lost"), 1);
+}
+
 TEST_F(named, a_broadcast_to_peers_reaches_that_name_on_every_other_member) {
     for (const char* name : {"ann", "bob"}) {
         ASSERT_TRUE(at(name).register_name("worker", at(name).spawn(worker, &noted)));

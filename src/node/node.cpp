@@ -187,6 +187,10 @@ const std::shared_ptr<detail::router>& node::processes() {
     return state_->core->processes().way();
 }
 
+std::uint64_t node::lost_messages() const noexcept {
+    return state_->core->processes().lost();
+}
+
 std::chrono::nanoseconds node::ask_deadline() const {
     return state_->core->settings().ask_deadline;
 }

@@ -412,7 +412,8 @@ void node_core::run_blocking(std::move_only_function<void()> job) {
     if (!ending_.load()) {
         jobs_->run(lane::work,
                    [job = std::move(job), until = strand_scope::current_deadline()] mutable {
-                       const strand_scope scope{nullptr, until};
+                       const std::shared_ptr<strand> none;
+                       const strand_scope scope{none, until};
                        job();
                        job = nullptr;
                    });
@@ -465,8 +466,10 @@ void node_core::stepped(cluster::lifecycle from, cluster::lifecycle to) {
 }
 
 void node_core::view_changed(std::shared_ptr<const cluster::view_snapshot> now) {
-    view_.replace(std::make_shared<const view>(public_view(*now)));
+    // First: whoever is seen or found can be reached.
     lives_->learn(*now, *processes_);
+    view_.replace(std::make_shared<const view>(public_view(*now)));
+    names_->lives_changed();
     view_seen_ = now;
     leader_seen(*now);
     for (const auto& [name, host] : *resources_.read()) {

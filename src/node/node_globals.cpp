@@ -37,6 +37,7 @@ void node_core::make_globals() {
     globals_->seats()->answered_by(global_seats_);
     leaders_->seats()->answered_by(leader_seats_);
     processes_->find_globals_by(globals_);
+    processes_->name_globals_by(names_of({globals_, leaders_}));
 }
 
 /// From its first use on a node follows what it says.

@@ -24,6 +24,13 @@ void node_core::make_workers() {
     auto& first = *workers_.front();
     const member_id life{first.random_u64(), first.random_u64()};
     processes_ = std::make_unique<process_host>(platform_, workers_, life, name_);
+    processes_->say_lost_by([log = log_](std::uint64_t more) {
+        log->add(severity::warning,
+                 "message.lost",
+                 std::to_string(more) + (more == 1 ? " message" : " messages") +
+                     " sent from threads of this program did not reach the process it was sent to: "
+                     "ask where that matters, or send from a process, which is told");
+    });
     make_directory(life);
 }
 
@@ -37,6 +44,7 @@ void node_core::make_directory(const member_id& life) {
     how.warn = [log = log_](const std::string& text) {
         log->add(severity::warning, "service.read", text);
     };
+    how.is_here = [lives = lives_](const member_id& one) { return lives->knows(one); };
     names_ = std::make_shared<discovery::directory>(workers_.front(), std::move(how));
     processes_->look_up_by(names_);
 }

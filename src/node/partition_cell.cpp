@@ -69,7 +69,8 @@ void partition_cell::in_turn(task_fn job) {
 
 void partition_cell::post(std::move_only_function<void()> job) {
     in_turn([this, job = std::move(job)]() mutable {
-        const strand_scope scope{shared_from_this(), busy_deadline_};
+        const std::shared_ptr<strand> here = shared_from_this();
+        const strand_scope scope{here, busy_deadline_};
         const instant begin = worker_->now();
         job();
         took(worker_->now() - begin);
@@ -356,7 +357,8 @@ void partition_cell::run(partition_call one, bool stale) {
     const struct call who{one.from, one.deadline - begin};
     // Answers come on this worker: a coroutine resumes through `post`.
     answering answer{shared_from_this(), now_->mine, stale, std::move(one.answer)};
-    const strand_scope scope{shared_from_this(), one.deadline};
+    const std::shared_ptr<strand> here = shared_from_this();
+    const strand_scope scope{here, one.deadline};
     auto running = object->handle(one.type, one.body, who, std::move(answer));
     if (busy_) {
         running_ = std::move(running);

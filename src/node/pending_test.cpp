@@ -156,7 +156,8 @@ public:
 };
 
 void get_on_a_strand() {
-    const muster::detail::strand_scope scope{std::make_shared<somewhere>(), muster::never};
+    const std::shared_ptr<muster::detail::strand> here = std::make_shared<somewhere>();
+    const muster::detail::strand_scope scope{here, muster::never};
     static_cast<void>(pending<int>{1}.get());
 }
 

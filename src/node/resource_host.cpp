@@ -3,6 +3,7 @@
 #include "base/hash.hpp"
 #include "base/strand_scope.hpp"
 #include "node/asking.hpp"
+#include "process/process_right.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -76,6 +77,10 @@ void resource_host::ask(std::string key,
                         answer_fn answer) {
     if (services_->stopped()) {
         answer(fail(errc::closed, "this node has left"));
+        return;
+    }
+    if (!process_detail::running_code::may_speak()) {
+        answer(std::unexpected{process_detail::running_code::no_right()});
         return;
     }
     if (services_->mesh() == nullptr) {

@@ -1,5 +1,7 @@
 #include "node/seen_members.hpp"
 
+#include <algorithm>
+
 namespace muster::detail {
 
 member_state state_of(cluster::lifecycle state) {
@@ -48,6 +50,11 @@ void life_book::attach(const std::shared_ptr<life_book>& book,
         [book](const member_id& life) {
             const auto one = book->find(life);
             return one ? one->second : std::string{};
+        },
+        [book](const std::string& name) {
+            const auto lives = book->lives_.read();
+            return std::ranges::any_of(*lives,
+                                       [&](const auto& one) { return one.second.second == name; });
         });
 }
 

@@ -19,7 +19,7 @@ void far_side::call(const member_id& life, far_call what, callback<result<std::s
     const auto peer = find(life);
     mesh::mesh* const net = net_.load();
     if (!peer || net == nullptr) {
-        done(fail(errc::unavailable, "its member is not known here"));
+        done(std::unexpected{no_way({life, {}, what.index, what.generation})});
         return;
     }
     what.life = life;
@@ -28,28 +28,37 @@ void far_side::call(const member_id& life, far_call what, callback<result<std::s
     net->request(*peer, std::move(bytes), home_.platform().now() + call_patience, std::move(done));
 }
 
-/// `asker` monitors a process of here, and calls that `number`.
-void far_side::watch_for(const detail::local_ref& to,
-                         const pid& asker,
-                         std::uint64_t number,
+/// Another node monitors a process of here, and calls that `what.number`; it stops being told under
+/// the number `what.previous`.
+void far_side::watch_for(const far_call& what,
+                         const mesh::incoming& from,
                          const std::shared_ptr<mesh::responder>& answer) {
-    home_.signal_to(
-        to, [this, keep = home_.shared_from_this(), asker, answer, number](process_core* alive) {
-            far_state state{.alive = alive != nullptr};
-            if (alive != nullptr) {
-                state.number = home_.next_number();
-                alive->watchers.emplace_back(
-                    state.number, [this, keep, asker, number](const pid&, const exit_reason& why) {
-                        signal(asker.life(),
-                               {.kind = signal_kind::down,
-                                .life = asker.life(),
-                                .number = number,
-                                .how = why.how,
-                                .text = why.text});
-                    });
-            }
-            answer->reply(encode(state));
-        });
+    const detail::local_ref to{what.index, what.generation};
+    const std::pair here{from.life, home_.next_number()};
+    on_home([this, here, one = watched{to, from.from}, previous = what.previous] {
+        watchers_.emplace(here, one);
+        unwatch(here.first, previous);
+    });
+    const auto over = [this, keep = home_.shared_from_this(), here] {
+        on_home([this, here] { watchers_.erase(here); });
+    };
+    home_.signal_to(to, [this, here, over, answer, number = what.number](process_core* alive) {
+        answer->reply(encode(far_state{.alive = alive != nullptr, .number = here.second}));
+        if (alive == nullptr) {
+            over();
+            return;
+        }
+        alive->watchers.emplace_back(
+            here.second, [this, here, over, number](const pid&, const exit_reason& why) {
+                signal(here.first,
+                       {.kind = signal_kind::down,
+                        .life = here.first,
+                        .number = number,
+                        .how = why.how,
+                        .text = why.text});
+                over();
+            });
+    });
 }
 
 void far_side::answer_call(far_call& what, const mesh::incoming& from, mesh::responder answer) {
@@ -58,7 +67,7 @@ void far_side::answer_call(far_call& what, const mesh::incoming& from, mesh::res
     const auto shared = std::make_shared<mesh::responder>(std::move(answer));
     switch (what.kind) {
         case call_kind::monitor:
-            watch_for(to, asker, what.number, shared);
+            watch_for(what, from, shared);
             return;
         case call_kind::link:
             home_.signal_to(

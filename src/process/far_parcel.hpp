@@ -71,7 +71,7 @@ public:
         auto one = open_far(as, body, {deadline, std::exchange(answer, nullptr)}, home, here);
         if (one) {
             one->from = from;
-            one->far_from = std::move(far_from);
+            one->far_from = far_from;
         }
         return one;
     }

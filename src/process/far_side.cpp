@@ -35,10 +35,35 @@ std::string& scratch() {
     return room;
 }
 
+/// To whom, from whom, and what type it is: before each message. False: the name is too long.
+bool begin_message(std::string& bytes,
+                   const pid& to,
+                   detail::local_ref from,
+                   std::string_view type) {
+    if (type.size() > std::numeric_limits<std::uint16_t>::max()) {
+        return false;
+    }
+    const address_line line{.to_index = to.index(),
+                            .to_generation = to.generation(),
+                            .from_index = from.index,
+                            .from_generation = from.generation,
+                            .life = to.life(),
+                            .type = type};
+    line.append_to(bytes);
+    return true;
+}
+
+error name_too_long() {
+    return {errc::invalid_argument, "the name of this type is too long to travel"};
+}
+
 }  // namespace
 
-void far_side::attach(mesh::mesh& net, find_peer find) {
+void far_side::attach(mesh::mesh& net,
+                      find_peer find,
+                      std::function<bool(const std::string&)> is_there) {
     find_ = std::move(find);
+    is_there_ = std::move(is_there);
     net_.store(&net, std::memory_order_release);
 }
 
@@ -126,12 +151,16 @@ const std::shared_ptr<const detail::far_node>& far_side::node_of(const member_id
 }
 
 error far_side::no_way(const pid& to) const {
-    return net_.load() == nullptr
-               ? error{errc::unavailable,
-                       "there is no way to " + to.text() + " yet: this node has not been started"}
-               : error{errc::unavailable,
-                       "there is no way to " + to.text() +
-                           " from here: its member is not in the view"};
+    if (net_.load() == nullptr) {
+        return {errc::unavailable,
+                "there is no way to " + to.text() + " yet: this node has not been started"};
+    }
+    if (is_there_(to.member())) {
+        return {errc::gone,
+                to.text() + " has ended: " + to.member() + " has been started anew since"};
+    }
+    return {errc::unavailable,
+            "there is no way to " + to.text() + " from here: its member is not in the view"};
 }
 
 void far_side::on_home(task_fn job) {
@@ -151,34 +180,42 @@ result<void> far_side::deliver(const pid& to, detail::parcel_ptr one) {
     return how;
 }
 
-result<void> far_side::offer(const pid& to, detail::parcel_ptr& one, detail::unsent_fn back) {
+result<void> far_side::send(const pid& to,
+                            detail::local_ref from,
+                            const detail::message_type& type,
+                            const void* body) {
     std::shared_ptr<const void> keep;
     mesh::way* const way = way_to(to.life(), keep);
     mesh::mesh* const net = net_.load(std::memory_order_acquire);
     if (way == nullptr || net == nullptr) {
         return std::unexpected{no_way(to)};
     }
+    std::string& bytes = scratch();
+    if (!begin_message(bytes, to, from, type.name)) {
+        return std::unexpected{name_too_long()};
+    }
+    type.encode(bytes, body);
+    return net->post(*way, message_frame, 0, bytes);
+}
+
+result<void> far_side::offer(const pid& to, detail::parcel_ptr& one, detail::unsent_fn back) {
     // A sender of a third life keeps its duty here; only what it is called travels on as this
     // node's.
-    const detail::local_ref from = one->local_sender();
-    const address_line line{.to_index = to.index(),
-                            .to_generation = to.generation(),
-                            .from_index = from.index,
-                            .from_generation = from.generation,
-                            .life = to.life(),
-                            .type = one->type->name};
-    if (line.type.size() > std::numeric_limits<std::uint16_t>::max()) {
-        return fail(errc::invalid_argument, "the name of this type is too long to travel");
+    if (!one->ticket) {
+        return send(to, one->local_sender(), *one->type, one->content());
+    }
+    std::shared_ptr<const void> keep;
+    mesh::way* const way = way_to(to.life(), keep);
+    mesh::mesh* const net = net_.load(std::memory_order_acquire);
+    if (way == nullptr || net == nullptr) {
+        return std::unexpected{no_way(to)};
     }
     std::string& bytes = scratch();
-    if (!one->ticket) {
-        line.append_to(bytes);
-        one->type->encode(bytes, *one);
-        return net->post(*way, message_frame, 0, bytes);
-    }
     bytes.push_back(ask_mark);
-    line.append_to(bytes);
-    one->type->encode(bytes, *one);
+    if (!begin_message(bytes, to, one->local_sender(), one->type->name)) {
+        return std::unexpected{name_too_long()};
+    }
+    one->type->encode(bytes, one->content());
     one->ticket->hand_over();
     const instant deadline{one->ticket->due()};
     net->request(
@@ -249,8 +286,11 @@ result<void> far_side::take_later(const detail::local_ref& to, far_message&& one
 }
 
 void far_side::tell_lost(const detail::parcel& one, const pid& to) {
-    const detail::far_node& at = *one.far_from;
-    tell_lost({at.life, at.name, one.from.index, one.from.generation}, to, 1);
+    tell_lost(*one.far_from, one.from, to);
+}
+
+void far_side::tell_lost(const detail::far_node& at, const detail::local_ref& from, const pid& to) {
+    tell_lost({at.life, at.name, from.index, from.generation}, to, 1);
 }
 
 void far_side::tell_lost(const pid& sender, const pid& to, std::uint64_t count) {
@@ -430,11 +470,7 @@ void far_side::take_signal(const mesh::arrival& one) {
             });
             return;
         case signal_kind::demonitor:
-            home_.signal_to(to, [which = what->number](process_core* alive) {
-                if (alive != nullptr) {
-                    alive->unwatch(which);
-                }
-            });
+            on_home([this, life = one.life, which = what->number] { unwatch(life, which); });
             return;
         case signal_kind::unlink:
         case signal_kind::link_exit:

@@ -45,13 +45,17 @@ public:
 
     explicit far_side(host_core& home) : home_{home} {}
 
-    /// From here on others can be reached. Once.
-    void attach(mesh::mesh& net, find_peer find);
+    /// From here on others can be reached; `is_there` says whether a member of a name lives. Once.
+    void attach(mesh::mesh& net, find_peer find, std::function<bool(const std::string&)> is_there);
     /// The mesh is about to end.
     void detach() { net_.store(nullptr); }
 
     // --- From here -----------------------------------------------------------------------------
 
+    [[nodiscard]] result<void> send(const pid& to,
+                                    detail::local_ref from,
+                                    const detail::message_type& type,
+                                    const void* body);
     [[nodiscard]] result<void> deliver(const pid& to, detail::parcel_ptr one);
     /// As `router::offer`; without `back` an ask answers whatever becomes of it.
     [[nodiscard]] result<void> offer(const pid& to,
@@ -66,6 +70,7 @@ public:
     void when_writable(const pid& who, completer<void> told);
     /// A message that came from far was accepted here, and lost.
     void tell_lost(const detail::parcel& one, const pid& to);
+    void tell_lost(const detail::far_node& at, const detail::local_ref& from, const pid& to);
     /// Starts what `name` makes of `arguments`, on that life.
     void spawn(const member_id& life, std::string name, std::string arguments, completer<pid> told);
 
@@ -92,8 +97,14 @@ private:
     struct watch {
         pid who;
         told_fn told;
-        std::uint64_t there = 0;  ///< its number on the other side, once known
-        instant since{};          ///< of the trouble with its connection
+        std::uint64_t there = 0;  ///< its number on the other side, the last that is known
+        bool is_there = false;    ///< since the last trouble with its connection
+        instant since{};          ///< of that trouble
+    };
+    /// A process of here that another node watches.
+    struct watched {
+        detail::local_ref who;
+        member_id by;  ///< of the connection it was asked for on
     };
     using watch_map = std::map<std::uint64_t, watch>;
     using learned_map = std::map<member_id, mesh::peer>;
@@ -119,14 +130,24 @@ private:
     void tell_owed();
     void check_link(const pid& own, const pid& who, instant since);
     void end_link(const pid& own, const pid& who, exit_reason why);
-    void ask_for_watch(std::uint64_t which);
-    void watch_answered(std::uint64_t which, const result<std::string>& got);
+    void ask_for_watch(std::uint64_t which, const pid& who, std::uint64_t previous);
+    void watch_answered(std::uint64_t which, const pid& who, const result<std::string>& got);
+    void ask_again(std::uint64_t which);
+    [[nodiscard]] std::optional<instant> when_again(instant& since) const;
+    void end_there(const pid& who, std::uint64_t number);
+    void ask_for_link(const pid& own, const pid& who, instant since);
+    void link_answered(const pid& own,
+                       const pid& who,
+                       instant since,
+                       const result<std::string>& got);
+    void unwatch(const member_id& life, std::uint64_t number);
+    void forget_watchers_of(const member_id& id);
+    void stop_watching(const detail::local_ref& who, std::uint64_t number);
     void end_watch(std::uint64_t which, exit_reason why);
     void end_links(const member_id& life, ending how);
     void forget_if_away(const member_id& life, const member_id& id);
-    void watch_for(const detail::local_ref& to,
-                   const pid& asker,
-                   std::uint64_t number,
+    void watch_for(const far_call& what,
+                   const mesh::incoming& from,
                    const std::shared_ptr<mesh::responder>& answer);
     void answer_call(far_call& what, const mesh::incoming& from, mesh::responder answer);
     void poll_writable(pid who, completer<void> told);
@@ -136,6 +157,7 @@ private:
     host_core& home_;
     std::atomic<mesh::mesh*> net_{nullptr};
     find_peer find_;
+    std::function<bool(const std::string&)> is_there_;
     runtime::published<learned_map> learned_{std::make_shared<const learned_map>()};
     std::atomic<std::uint64_t> unlearned_{0};  ///< How often something went out of `learned_`.
     /// What `find` would say, found already: nothing in it is older than the last `peers_changed`.
@@ -144,6 +166,8 @@ private:
     // On the first worker:
     watch_map watches_;
     std::set<std::pair<pid, pid>> links_;  ///< one of here, one of there
+    /// Processes of here that others watch, by who and by the number it was given for that.
+    std::map<std::pair<member_id, std::uint64_t>, watched> watchers_;
     /// What could not be told yet how often: of a message of the first that the second did not get.
     std::map<std::pair<pid, pid>, std::uint64_t> owed_;
 };

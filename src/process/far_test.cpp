@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,6 +47,16 @@ struct newer_order {
     std::string item;
     int count = 1;
     std::optional<std::string> note;
+};
+
+/// One name for two messages that have nothing in common.
+struct numbered {
+    static constexpr std::string_view wire_name = "far.mixed";
+    long n = 0;
+};
+struct worded {
+    static constexpr std::string_view wire_name = "far.mixed";
+    std::string text;
 };
 
 /// A message that brings its bytes, as those of Protocol Buffers do.
@@ -94,10 +105,12 @@ namespace {
 using far::add;
 using far::echo;
 using far::introduce;
+using far::numbered;
 using far::silent;
 using far::stop_now;
 using far::throw_now;
 using far::total;
+using far::worded;
 
 process counter(self me) {
     long sum = 0;
@@ -247,6 +260,162 @@ TEST_F(two_nodes, hear_of_each_end_in_exactly_one_notice) {
     watch_from(*ann, pid{bob->host().life(), "bob", 999, 1});
     run();
     EXPECT_EQ(ends, texts{"no process"});
+}
+
+TEST_F(two_nodes, hear_why_even_where_the_cause_follows_the_monitor_at_once) {
+    const auto heard_after = [&](auto cause) {
+        std::string heard;
+        const pid one = bob->host().spawn(obedient);
+        ann->host().spawn([one, cause, &heard](self me) -> process {
+            me.monitor(one);
+            cause(me, one);
+            const auto in = co_await me.receive<down>(10s);
+            heard = in ? said(in->body.why) : in.error().text;
+        });
+        run(11s);
+        return heard;
+    };
+    for (int i = 0; i < 4; ++i) {  // On each worker, before there is a connection and after.
+        EXPECT_EQ(heard_after([](self me, const pid& one) { me.send(one, throw_now{"ouch"}); }),
+                  "crashed: ouch");
+        EXPECT_EQ(heard_after([](self me, const pid& one) { me.kill(one); }), "killed");
+        EXPECT_EQ(heard_after([](self me, const pid& one) { me.exit(one, "enough"); }),
+                  "exited: enough");
+    }
+}
+
+TEST_F(two_nodes, hear_of_a_process_that_ended_as_soon_as_it_was_linked) {
+    for (int i = 0; i < 4; ++i) {
+        ends.clear();
+        const pid one = bob->host().spawn(obedient);
+        watch_from(*bob, one);
+        ann->host().spawn([one](self me) -> process {
+            me.link(one);
+            throw std::runtime_error{"at once"};
+            co_return;
+        });
+        run();
+        EXPECT_EQ(ends, texts{"crashed: at once"});
+    }
+}
+
+TEST_F(two_nodes, wait_for_a_way_before_a_new_monitor_or_link_ends) {
+    const pid one = bob->host().spawn(obedient);
+    const auto known = all.extract(one.life());
+    const pid linked = ann->host().spawn([one](self me) -> process {
+        me.link(one);
+        const auto never_sent = co_await me.receive<stop_now>();
+        EXPECT_FALSE(never_sent);
+    });
+    watch_from(*ann, one);
+    watch_from(*ann, linked);
+    run(2s);
+    EXPECT_EQ(ends, texts{}) << "its member may have joined a moment ago";
+    all[known.key()] = known.mapped();
+    run(2s);
+    EXPECT_EQ(ends, texts{});
+    bob->host().kill(one);
+    run();
+    EXPECT_EQ(ends, (texts{"killed", "killed"}));
+    watch_from(*ann, pid{member_id{77, 77}, "nobody", 1, 1});
+    run(20s);
+    EXPECT_EQ(ends.size(), 3U);
+    EXPECT_EQ(ends.back(), "unreachable");
+}
+
+TEST_F(two_nodes, forget_who_watched_and_is_no_more) {
+    const pid one = bob->host().spawn(obedient);
+    const auto watchers = [&] { return answer(bob->host().watchers_of(one)).value_or(99); };
+    for (int i = 0; i < 3; ++i) {
+        watch_from(*ann, one);
+    }
+    run();
+    EXPECT_EQ(watchers(), 3U);
+    for (int i = 0; i < 5; ++i) {  // Each is asked for anew.
+        world.break_connections(ann->on(), bob->on());
+        run(3s);
+    }
+    EXPECT_EQ(watchers(), 3U);
+    ann->host().spawn([one](self me) -> process {
+        me.demonitor(me.monitor(one));  // Before it can be there.
+        co_return;
+    });
+    run();
+    EXPECT_EQ(watchers(), 3U);
+    bob->host().life_ended(ann->host().life());  // It has lost its session, and watches on.
+    run(1min);
+    EXPECT_EQ(watchers(), 3U);
+    ann->on().kill();
+    run(1min);
+    EXPECT_EQ(watchers(), 0U);
+}
+
+TEST_F(two_nodes, ask_for_no_longer_than_they_are_asked_themselves) {
+    for (place* where : {&*ann, &*bob}) {
+        const pid mute = bob->host().spawn([](self me) -> process {
+            const auto in = co_await me.receive<stop_now>();
+            EXPECT_FALSE(in);
+        });
+        std::map<std::string, std::chrono::nanoseconds> took;
+        const pid asked = where->host().spawn([mute, &took](self me) -> process {
+            while (auto in = co_await me.receive<echo>()) {
+                const auto began = me.now();
+                const std::string how = in->body.text;
+                if (how == "answered first") {
+                    in->reply("");
+                }
+                const auto got = co_await me.ask<total>(mute);
+                EXPECT_FALSE(got);
+                took[how] = me.now() - began;
+            }
+        });
+        const auto within = ann->host().within(300ms);
+        static_cast<void>(answer(within.ask<echo>(asked, "answered last")));
+        EXPECT_TRUE(answer(within.ask<echo>(asked, "answered first")));
+        EXPECT_TRUE(ann->host().send(asked, echo{"only sent"}));
+        run(20s);
+        EXPECT_LE(took["answered last"], 300ms);
+        EXPECT_GE(took["answered first"], 5s);
+        EXPECT_GE(took["only sent"], 5s);
+    }
+}
+
+TEST_F(two_nodes, tell_a_sender_of_a_message_that_cannot_be_read) {
+    const pid waits = bob->host().spawn([](self me) -> process {
+        while (auto in = co_await me.receive<numbered>()) {
+        }
+    });
+    const pid busy = bob->host().spawn([](self me) -> process {
+        const auto waited = co_await me.pause(2s);
+        EXPECT_TRUE(waited);
+        while (auto in = co_await me.receive<numbered>()) {
+        }
+    });
+    std::map<pid, std::uint64_t> lost;
+    ann->host().spawn([&lost, waits, busy](self me) -> process {
+        me.send(waits, worded{"no number"});
+        me.send(busy, worded{"no number"});
+        while (auto in = co_await me.receive<undelivered>(5s)) {
+            lost[in->body.to] += in->body.count;
+        }
+    });
+    run(10s);
+    EXPECT_EQ(lost, (std::map<pid, std::uint64_t>{{waits, 1}, {busy, 1}}));
+}
+
+TEST_F(two_nodes, tell_a_sender_what_came_too_late_to_be_sent) {
+    const pid to = bob->host().spawn(obedient);
+    std::uint64_t lost = 0;
+    ann->host().spawn([&lost, to](self me) -> process {
+        me.send_after(1s, to, add{1});
+        const auto in = co_await me.receive<undelivered>(5s);
+        lost = in ? in->body.count : 0;
+    });
+    run(500ms);
+    all.erase(to.life());
+    ann->host().life_ended(to.life());
+    run(10s);
+    EXPECT_EQ(lost, 1U);
 }
 
 TEST_F(two_nodes, hear_of_the_end_of_a_whole_node_once) {

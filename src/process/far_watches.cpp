@@ -20,56 +20,71 @@ constexpr duration watch_again = 250ms;  ///< and how often it is tried until th
 
 // --- Watches: on the first worker ----------------------------------------------------------------
 
+// A request that asks for one leaves at once, from the thread of whoever wants it: what that
+// process sends next comes behind it. What is kept of it here is there before any answer can be.
+
 void far_side::monitor(std::uint64_t which, const pid& who, told_fn told) {
     on_home([this, which, who, told = std::move(told)]() mutable {
         watches_.emplace(which, watch{.who = who, .told = std::move(told)});
-        ask_for_watch(which);
     });
+    ask_for_watch(which, who, 0);
 }
 
-void far_side::ask_for_watch(std::uint64_t which) {
-    const auto at = watches_.find(which);
-    if (at == watches_.end()) {
-        return;
-    }
-    const pid& who = at->second.who;
+void far_side::ask_for_watch(std::uint64_t which, const pid& who, std::uint64_t previous) {
     call(who.life(),
          {.kind = call_kind::monitor,
           .index = who.index(),
           .generation = who.generation(),
-          .number = which},
-         [this, keep = home_.shared_from_this(), which](result<std::string> got) {
-             on_home([this, which, got = std::move(got)] { watch_answered(which, got); });
+          .number = which,
+          .previous = previous},
+         [this, keep = home_.shared_from_this(), which, who](result<std::string> got) {
+             on_home([this, which, who, got = std::move(got)] { watch_answered(which, who, got); });
          });
 }
 
-void far_side::watch_answered(std::uint64_t which, const result<std::string>& got) {
+void far_side::watch_answered(std::uint64_t which, const pid& who, const result<std::string>& got) {
+    const auto state = got ? decode<far_state>(*got) : result<far_state>{};
     const auto at = watches_.find(which);
     if (at == watches_.end()) {
-        return;
-    }
-    if (got) {
-        const auto state = decode<far_state>(*got);
-        if (!state || !state->alive) {
-            end_watch(which,
-                      {state ? ending::no_process : ending::unreachable,
-                       state ? "" : state.error().text});
-            return;
+        if (got && state && state->alive) {
+            end_there(who, state->number);  // Ended here before it was known there.
         }
-        at->second.there = state->number;
-        at->second.since = {};
         return;
     }
-    const error& why = got.error();
-    const instant now = home_.workers().front()->loop().now();
-    if (why.code == errc::gone) {
+    watch& one = at->second;
+    if (got && state && state->alive) {
+        one.there = state->number;
+        one.is_there = true;
+        one.since = {};
+    } else if (got) {
+        end_watch(
+            which,
+            {state ? ending::no_process : ending::unreachable, state ? "" : state.error().text});
+    } else if (got.error().code == errc::gone) {
         end_watch(which, {ending::node_lost, {}});
-    } else if (at->second.since != instant{} && now - at->second.since < watch_patience) {
+    } else if (const auto again = when_again(one.since)) {
         home_.workers().front()->set_alarm(
-            now + watch_again, home_.next_number(), [this, which] { ask_for_watch(which); });
+            *again, home_.next_number(), [this, which] { ask_again(which); });
     } else {
-        end_watch(which, {ending::unreachable, why.text});
+        end_watch(which, {ending::unreachable, got.error().text});
     }
+}
+
+void far_side::ask_again(std::uint64_t which) {
+    if (const auto at = watches_.find(which); at != watches_.end()) {
+        ask_for_watch(which, at->second.who, at->second.there);
+    }
+}
+
+/// When to try again what began to fail at `since`, or fails for the first time now; nothing: it
+/// has failed for long enough.
+std::optional<instant> far_side::when_again(instant& since) const {
+    const instant now = home_.workers().front()->loop().now();
+    if (since == instant{}) {
+        since = now;
+    }
+    return net_.load() != nullptr && now - since < watch_patience ? std::optional{now + watch_again}
+                                                                  : std::nullopt;
 }
 
 void far_side::end_watch(std::uint64_t which, exit_reason why) {
@@ -83,38 +98,66 @@ void far_side::demonitor(std::uint64_t which, const pid& who) {
     on_home([this, which, who] {
         const auto ended = watches_.extract(which);
         if (!ended.empty() && ended.mapped().there != 0) {
-            signal(who.life(),
-                   {.kind = signal_kind::demonitor,
-                    .life = who.life(),
-                    .index = who.index(),
-                    .generation = who.generation(),
-                    .number = ended.mapped().there,
-                    .text = {}});
+            end_there(who, ended.mapped().there);
         }
     });
 }
 
+/// Has the other side forget a watch, by its number there.
+void far_side::end_there(const pid& who, std::uint64_t number) {
+    signal(who.life(),
+           {.kind = signal_kind::demonitor,
+            .life = who.life(),
+            .index = who.index(),
+            .generation = who.generation(),
+            .number = number,
+            .text = {}});
+}
+
+// --- Links ---------------------------------------------------------------------------------------
+
 void far_side::link(const pid& own, const pid& who) {
-    on_home([this, own, who] {
-        links_.insert({own, who});
-        call(who.life(),
-             {.kind = call_kind::link,
-              .index = who.index(),
-              .generation = who.generation(),
-              .from_index = own.index(),
-              .from_generation = own.generation()},
-             [this, keep = home_.shared_from_this(), own, who](const result<std::string>& got) {
-                 const auto state = got ? decode<far_state>(*got) : result<far_state>{};
-                 if (!got) {
-                     const bool gone = got.error().code == errc::gone;
-                     end_link(own,
-                              who,
-                              {gone ? ending::node_lost : ending::unreachable, got.error().text});
-                 } else if (!state || !state->alive) {
-                     end_link(own, who, {ending::no_process, {}});
-                 }
+    on_home([this, own, who] { links_.insert({own, who}); });
+    ask_for_link(own, who, {});
+}
+
+void far_side::ask_for_link(const pid& own, const pid& who, instant since) {
+    call(who.life(),
+         {.kind = call_kind::link,
+          .index = who.index(),
+          .generation = who.generation(),
+          .from_index = own.index(),
+          .from_generation = own.generation()},
+         [this, keep = home_.shared_from_this(), own, who, since](result<std::string> got) {
+             on_home([this, own, who, since, got = std::move(got)] {
+                 link_answered(own, who, since, got);
              });
-    });
+         });
+}
+
+void far_side::link_answered(const pid& own,
+                             const pid& who,
+                             instant since,
+                             const result<std::string>& got) {
+    if (!links_.contains({own, who})) {
+        return;
+    }
+    const auto state = got ? decode<far_state>(*got) : result<far_state>{};
+    if (got) {
+        if (!state || !state->alive) {
+            end_link(own, who, {ending::no_process, {}});
+        }
+    } else if (got.error().code == errc::gone) {
+        end_link(own, who, {ending::node_lost, got.error().text});
+    } else if (const auto again = when_again(since)) {
+        home_.workers().front()->set_alarm(*again, home_.next_number(), [=, this] {
+            if (links_.contains({own, who})) {
+                ask_for_link(own, who, since);
+            }
+        });
+    } else {
+        end_link(own, who, {ending::unreachable, got.error().text});
+    }
 }
 
 /// After its connection was lost: the other process may have ended, or undone it, meanwhile.
@@ -173,12 +216,11 @@ void far_side::lost(const member_id& id) {
         for (auto& item : watches_) {
             watch& one = item.second;
             const auto peer = find(one.who.life());
-            if (peer && peer->id == id && one.there != 0) {
-                one.there = 0;
+            if (peer && peer->id == id && std::exchange(one.is_there, false)) {
                 one.since = now;
                 home_.workers().front()->set_alarm(
                     now + watch_again, home_.next_number(), [this, which = item.first] {
-                        ask_for_watch(which);
+                        ask_again(which);
                     });
             }
         }
@@ -191,6 +233,8 @@ void far_side::lost(const member_id& id) {
                     });
             }
         }
+        home_.workers().front()->set_alarm(
+            now + watch_patience, home_.next_number(), [this, id] { forget_watchers_of(id); });
         for (const auto& [life, who] : *learned_.read()) {
             if (who.id == id) {
                 home_.workers().front()->set_alarm(now + watch_patience,
@@ -215,6 +259,36 @@ void far_side::forget_if_away(const member_id& life, const member_id& id) {
     unlearned_.fetch_add(1, std::memory_order_release);
     forget_way(life);
     end_links(life, ending::unreachable);
+}
+
+// --- Watchers of other lives: on the first worker ------------------------------------------------
+
+void far_side::unwatch(const member_id& life, std::uint64_t number) {
+    if (const auto ended = watchers_.extract({life, number}); !ended.empty()) {
+        stop_watching(ended.mapped().who, number);
+    }
+}
+
+/// Whoever is still there asks anew, as its connection was lost on both sides.
+void far_side::forget_watchers_of(const member_id& id) {
+    mesh::mesh* const net = net_.load();
+    if (net == nullptr || net->is_connected(id)) {
+        return;
+    }
+    std::erase_if(watchers_, [&](const auto& one) {
+        if (one.second.by == id) {
+            stop_watching(one.second.who, one.first.second);
+        }
+        return one.second.by == id;
+    });
+}
+
+void far_side::stop_watching(const detail::local_ref& who, std::uint64_t number) {
+    home_.signal_to(who, [number](process_core* alive) {
+        if (alive != nullptr) {
+            alive->unwatch(number);
+        }
+    });
 }
 
 void far_side::life_ended(const member_id& life) {

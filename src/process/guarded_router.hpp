@@ -22,6 +22,16 @@ public:
     result<void> deliver(const pid& to, detail::parcel_ptr one) override {
         return under_->allowed() ? home_->deliver(to, std::move(one)) : refused(*one);
     }
+    [[nodiscard]] bool sends_far(const pid& to) const noexcept override {
+        return home_->sends_far(to);
+    }
+    result<void> send_far(const pid& to,
+                          detail::local_ref from,
+                          const detail::message_type& type,
+                          const void* body) override {
+        return under_->allowed() ? home_->send_far(to, from, type, body)
+                                 : std::unexpected{running_code::no_right()};
+    }
     result<void> deliver_to(detail::global_core& to, detail::parcel_ptr one) override {
         return under_->allowed() ? home_->deliver_to(to, std::move(one)) : refused(*one);
     }
@@ -31,6 +41,7 @@ public:
     void lose(const detail::parcel& one, const std::string& global) override {
         home_->lose(one, global);
     }
+    void lose(detail::local_ref from, const pid& to) override { home_->lose(from, to); }
     pid spawn(std::move_only_function<process(self)> body) override {
         return under_->allowed() ? home_->spawn(std::move(body)) : home_->ended_pid();
     }
@@ -41,6 +52,10 @@ public:
             after, [keep = shared_from_this(), fire = std::move(fire)]() mutable { fire(); });
     }
     void disarm(const detail::alarm& one) override { home_->disarm(one); }
+    [[nodiscard]] std::chrono::nanoseconds within_call(
+        std::chrono::nanoseconds limit) const override {
+        return home_->within_call(limit);
+    }
     void set_sender(detail::parcel& one, const pid& from) const override {
         home_->set_sender(one, from);
     }
@@ -51,7 +66,7 @@ public:
 
 private:
     static result<void> refused(detail::parcel& one) {
-        error why{errc::fenced, "the right of this process has ended: it sends nothing any more"};
+        error why = running_code::no_right();
         if (const auto ticket = std::exchange(one.ticket, nullptr)) {
             ticket->refuse(why);
         }

@@ -35,9 +35,11 @@ public:
         weight = static_cast<std::uint32_t>(sizeof(raw_parcel) + name_.size() + body_.size());
     }
 
+    [[nodiscard]] const void* content() const noexcept override { return &body_; }
+
 private:
-    static void append(std::string& out, const parcel& one) {
-        out += static_cast<const raw_parcel&>(one).body_;
+    static void append(std::string& out, const void* body) {
+        out += *static_cast<const std::string*>(body);
     }
 
     std::string name_;
@@ -113,6 +115,10 @@ process_host::send_far process_host::way_afar() const {
     };
 }
 
+void process_host::name_globals_by(std::function<std::string(const pid&)> how) {
+    core_->name_globals_by(std::move(how));
+}
+
 std::function<void(const detail::local_ref&, const pid&)> process_host::tells_lost() const {
     return [weak = std::weak_ptr{core_}](const detail::local_ref& from, const pid& to) {
         if (const auto core = weak.lock()) {
@@ -171,9 +177,10 @@ void process_host::prepare(mesh::settings& how) {
 
 void process_host::attach(mesh::mesh& net,
                           std::function<std::optional<mesh::peer>(const member_id&)> find,
-                          std::function<std::string(const member_id&)> name) {
+                          std::function<std::string(const member_id&)> name,
+                          std::function<bool(const std::string&)> is_there) {
     core_->know_names(std::move(name));
-    core_->far().attach(net, std::move(find));
+    core_->far().attach(net, std::move(find), std::move(is_there));
 }
 
 void process_host::detach() {
@@ -226,6 +233,14 @@ result<void> process_host::send_raw(const pid& to, std::string type, std::string
     return router_->deliver(to, std::make_unique<raw_parcel>(std::move(type), std::move(body)));
 }
 
+pending<std::size_t> process_host::watchers_of(const pid& who) {
+    auto [answer, told] = make_pending<std::size_t>();
+    core_->signal_to(who, [told = std::move(told)](process_core* alive) mutable {
+        told(alive == nullptr ? 0 : alive->watchers.size());
+    });
+    return std::move(answer);
+}
+
 void process_host::exit(const pid& who, std::string text) {
     if (core_->is_far(who)) {
         core_->far().exit({}, who, {ending::exited, std::move(text)}, false);
@@ -256,6 +271,10 @@ void process_host::stop(duration grace, task_fn stopped) {
 
 std::size_t process_host::living() const noexcept {
     return core_->living.load(std::memory_order_acquire);
+}
+
+void process_host::say_lost_by(std::function<void(std::uint64_t)> how) {
+    core_->say_lost_by(std::move(how));
 }
 
 std::uint64_t process_host::lost() const noexcept {

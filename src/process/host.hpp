@@ -55,7 +55,7 @@ public:
     /// Errors: as `self::send`. What is lost later is counted in `lost`.
     template <class T>
     result<void> send(const pid& to, T message) {
-        return router()->deliver(to, std::make_unique<detail::parcel_of<T>>(std::move(message)));
+        return detail::send(*router(), {}, to, std::move(message));
     }
     [[nodiscard]] asking_within within(std::chrono::nanoseconds limit) const {
         return {router(), {}, limit};
@@ -81,10 +81,15 @@ public:
     void look_up_by(std::shared_ptr<detail::name_service> how);
     /// The same for globals. Holds it weakly.
     void find_globals_by(std::weak_ptr<detail::global_service> how);
+    /// `how` says what global a process is, or was a moment ago; none: nothing. Before any is
+    /// started.
+    void name_globals_by(std::function<std::string(const pid&)> how);
 
     /// Calls `told` once, with why `who` ended; on the worker of `who`, or on this thread if it is
     /// known to have ended.
     void watch(const pid& who, std::move_only_function<void(const pid&, const exit_reason&)> told);
+    /// How many watch a process of this node, from here and from elsewhere; none once it has ended.
+    [[nodiscard]] pending<std::size_t> watchers_of(const pid& who);
     void exit(const pid& who, std::string text);
     void kill(const pid& who);
     /// To a process of this node as if the node stopped: each `receive` answers `closed`.
@@ -100,10 +105,12 @@ public:
     /// Names what the mesh is to tell; before it starts.
     void prepare(mesh::settings& how);
     /// From here on processes of other lives can be reached: where `find` says, under the member
-    /// names that `name` says. Once; until `detach`, before the mesh ends.
+    /// names that `name` says. A life that `find` does not know is over where `is_there` says that
+    /// a member of its name lives. Once; until `detach`, before the mesh ends.
     void attach(mesh::mesh& net,
                 std::function<std::optional<mesh::peer>(const member_id& life)> find,
-                std::function<std::string(const member_id& life)> name);
+                std::function<std::string(const member_id& life)> name,
+                std::function<bool(const std::string& name)> is_there);
     void detach();
     /// Whether a request of the mesh was for processes.
     [[nodiscard]] bool take_request(mesh::incoming& what);
@@ -131,6 +138,9 @@ public:
     /// How many live; how many messages of plain threads were accepted and then lost.
     [[nodiscard]] std::size_t living() const noexcept;
     [[nodiscard]] std::uint64_t lost() const noexcept;
+    /// `how` is called, once a second at most and on a worker, with how many more there are. Before
+    /// anything is sent.
+    void say_lost_by(std::function<void(std::uint64_t)> how);
 
 private:
     [[nodiscard]] const std::shared_ptr<detail::router>& router() const noexcept { return router_; }

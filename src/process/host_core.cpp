@@ -1,5 +1,7 @@
 #include "process/host_core.hpp"
 
+#include "base/strand_scope.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -9,7 +11,15 @@ namespace {
 
 constexpr std::uint64_t one_message = std::uint64_t{1} << 32U;
 /// Longer than any deadline that is meant.
+constexpr duration say_lost_after = 1s;
 constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365 * 50};
+
+result<void> refuse(detail::parcel& one, error why) {
+    if (const auto ticket = std::exchange(one.ticket, nullptr)) {
+        ticket->refuse(why);
+    }
+    return std::unexpected{std::move(why)};
+}
 
 }  // namespace
 
@@ -39,15 +49,15 @@ pid host_core::pid_of(const detail::local_ref& one) const {
 }
 
 result<void> host_core::deliver(const pid& to, detail::parcel_ptr one) {
+    if (!running_code::may_speak()) {
+        return refuse(*one, running_code::no_right());
+    }
     if (is_far(to)) {
         return afar_ ? afar_(to, std::move(one)) : far_.deliver(to, std::move(one));
     }
     if (to.empty()) {
-        error why{errc::invalid_argument, "a message needs an address: this pid is nobody's"};
-        if (const auto ticket = std::exchange(one->ticket, nullptr)) {
-            ticket->refuse(why);
-        }
-        return std::unexpected{std::move(why)};
+        return refuse(*one,
+                      {errc::invalid_argument, "a message needs an address: this pid is nobody's"});
     }
     return deliver_here({to.index(), to.generation()}, std::move(one));
 }
@@ -56,7 +66,18 @@ result<void> host_core::deliver_to(detail::global_core& to, detail::parcel_ptr o
     return to.deliver(std::move(one));
 }
 
+result<void> host_core::send_far(const pid& to,
+                                 detail::local_ref from,
+                                 const detail::message_type& type,
+                                 const void* body) {
+    return running_code::may_speak() ? far_.send(to, from, type, body)
+                                     : std::unexpected{running_code::no_right()};
+}
+
 result<void> host_core::offer(const pid& to, detail::parcel_ptr& one, detail::unsent_fn back) {
+    if (!running_code::may_speak()) {
+        return std::unexpected{running_code::no_right()};
+    }
     return is_far(to) ? far_.offer(to, one, std::move(back))
                       : offer_here({to.index(), to.generation()}, one);
 }
@@ -150,8 +171,8 @@ pid host_core::start(std::move_only_function<process(self)> body,
     living.fetch_add(1, std::memory_order_acq_rel);
     const auto count = static_cast<std::uint32_t>(workers_.size());
     auto& at = *workers_[next_worker_.fetch_add(1, std::memory_order_relaxed) % count];
-    slot* const place =
-        stopping.load(std::memory_order_acquire) ? nullptr : at.slots().take(count, at.number());
+    const bool refused = stopping.load(std::memory_order_acquire) || !running_code::may_speak();
+    slot* const place = refused ? nullptr : at.slots().take(count, at.number());
     if (place == nullptr) {
         living.fetch_sub(1, std::memory_order_acq_rel);
         tell_if_stopped();
@@ -195,14 +216,30 @@ void host_core::signal_to(const detail::local_ref& to, signal::action act) {
 
 void host_core::count_lost(const detail::local_ref& sender, undelivered what) {
     if (sender.generation == 0) {
-        lost.fetch_add(what.count, std::memory_order_relaxed);
+        count_lost_of_threads(what.count);
         return;
+    }
+    if (what.global.empty() && name_of_global_) {
+        what.global = name_of_global_(what.to);
     }
     signal_to(sender, [what = std::move(what)](process_core* alive) mutable {
         if (alive != nullptr) {
             alive->on_lost(std::move(what));
         }
     });
+}
+
+/// Threads have no mailbox for a notice: whoever writes the log hears of it, once a second at most.
+void host_core::count_lost_of_threads(std::uint64_t count) {
+    lost.fetch_add(count, std::memory_order_relaxed);
+    if (!say_lost_ || lost_is_said_.exchange(true, std::memory_order_acq_rel)) {
+        return;
+    }
+    static_cast<void>(arm(say_lost_after, [this] {
+        lost_is_said_.store(false, std::memory_order_release);
+        const std::uint64_t all = lost.load(std::memory_order_relaxed);
+        say_lost_(all - std::exchange(lost_said_, all));
+    }));
 }
 
 detail::alarm host_core::arm(std::chrono::nanoseconds after, std::move_only_function<void()> fire) {
@@ -220,6 +257,11 @@ detail::alarm host_core::arm(std::chrono::nanoseconds after, std::move_only_func
             });
     }
     return {at.number(), when.time_since_epoch(), number};
+}
+
+std::chrono::nanoseconds host_core::within_call(std::chrono::nanoseconds limit) const {
+    const instant until = detail::strand_scope::current_deadline();
+    return until == never ? limit : std::min(limit, until - platform_->now());
 }
 
 void host_core::disarm(const detail::alarm& one) {

@@ -36,9 +36,17 @@ public:
     void add_workers(const std::vector<std::shared_ptr<runtime::loop>>& loops);
 
     result<void> deliver(const pid& to, detail::parcel_ptr one) override;
+    [[nodiscard]] bool sends_far(const pid& to) const noexcept override {
+        return is_far(to) && !afar_;
+    }
+    result<void> send_far(const pid& to,
+                          detail::local_ref from,
+                          const detail::message_type& type,
+                          const void* body) override;
     result<void> deliver_to(detail::global_core& to, detail::parcel_ptr one) override;
     result<void> offer(const pid& to, detail::parcel_ptr& one, detail::unsent_fn back) override;
     void lose(const detail::parcel& one, const std::string& global) override;
+    void lose(detail::local_ref from, const pid& to) override { count_lost(from, to, 1); }
     /// To a process of this node.
     result<void> deliver_here(const detail::local_ref& to, detail::parcel_ptr one);
     void set_sender(detail::parcel& one, const pid& from) const override;
@@ -55,16 +63,23 @@ public:
     detail::alarm arm(std::chrono::nanoseconds after,
                       std::move_only_function<void()> fire) override;
     void disarm(const detail::alarm& one) override;
+    [[nodiscard]] std::chrono::nanoseconds within_call(
+        std::chrono::nanoseconds limit) const override;
     [[nodiscard]] detail::name_service* names() const noexcept override { return services_.get(); }
     /// Before any process runs.
     void go_afar_by(std::function<result<void>(const pid&, detail::parcel_ptr)> how) {
         afar_ = std::move(how);
     }
+    /// `how` hears how many messages of plain threads were lost since it heard last. Before any is.
+    void say_lost_by(std::function<void(std::uint64_t)> how) { say_lost_ = std::move(how); }
     void look_up_by(std::shared_ptr<detail::name_service> how) { services_ = std::move(how); }
     [[nodiscard]] std::shared_ptr<detail::global_service> globals() const noexcept override {
         return globals_.lock();
     }
     void find_globals_by(std::weak_ptr<detail::global_service> how) { globals_ = std::move(how); }
+    void name_globals_by(std::function<std::string(const pid&)> how) {
+        name_of_global_ = std::move(how);
+    }
 
     /// Has `act` run where `to` lives; with null if that life is known to have ended.
     void signal_to(const pid& to, signal::action act);
@@ -127,6 +142,7 @@ private:
               std::shared_ptr<process_right> under,
               const pid& linked_to);
     void tell_if_stopped();
+    void count_lost_of_threads(std::uint64_t count);
 
     const std::shared_ptr<runtime::platform> platform_;
     const home_member member_;
@@ -136,12 +152,16 @@ private:
     std::function<result<void>(const pid&, detail::parcel_ptr)> afar_;  ///< instead of `far_`
     std::shared_ptr<detail::name_service> services_;
     std::weak_ptr<detail::global_service> globals_;
+    std::function<std::string(const pid&)> name_of_global_;
     runtime::published<std::map<std::string, factory>> factories_{
         std::make_shared<const std::map<std::string, factory>>()};
     std::vector<std::unique_ptr<worker>> workers_;
     std::atomic<std::uint32_t> next_worker_{0};
     std::atomic<std::uint64_t> numbers_{0};
     task_fn stopped_;  ///< The first worker's.
+    std::function<void(std::uint64_t)> say_lost_;
+    std::atomic<bool> lost_is_said_{false};  ///< A line about it is due.
+    std::uint64_t lost_said_ = 0;            ///< Whoever says it, one after the other.
 };
 
 }  // namespace muster::process_detail

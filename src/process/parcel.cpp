@@ -68,11 +68,12 @@ void ask_ticket::hand_over() {
 }
 
 void ask_ticket::arm(const std::shared_ptr<ask_ticket>& one, std::chrono::nanoseconds limit) {
-    one->alarm_ = one->home_->arm(limit, [weak = std::weak_ptr<ask_ticket>{one}] {
-        if (const auto still = weak.lock()) {
-            still->expire();
-        }
-    });
+    one->alarm_ =
+        one->home_->arm(one->home_->within_call(limit), [weak = std::weak_ptr<ask_ticket>{one}] {
+            if (const auto still = weak.lock()) {
+                still->expire();
+            }
+        });
     one->due_ = one->alarm_.when;
 }
 

@@ -22,6 +22,8 @@ public:
         }
     }
 
+    [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+
     void push_back(detail::parcel_ptr one) noexcept {
         one->next = nullptr;
         *end_ = one.release();

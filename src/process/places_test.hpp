@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -56,6 +57,10 @@ public:
             [&all](const member_id& whose) {
                 const auto found = all.find(whose);
                 return found == all.end() ? std::string{} : found->second.second;
+            },
+            [&all](const std::string& whose) {
+                return std::ranges::any_of(
+                    all, [&](const auto& one) { return one.second.second == whose; });
             });
     }
     place(const place&) = delete;

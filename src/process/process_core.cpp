@@ -97,7 +97,8 @@ void process_core::start() {
     }
     try {
         const running_code marked{under_.get()};
-        const detail::strand_scope scope{shared_from_this(), never};
+        const std::shared_ptr<detail::strand> keep = shared_from_this();
+        const detail::strand_scope scope{keep, never};
         running_ = body_(self{*this});
     } catch (const std::exception& one) {
         end({ending::crashed, one.what()});
@@ -123,10 +124,14 @@ bool process_core::lost_its_right() {
 }
 
 void process_core::resume(std::coroutine_handle<> at) {
-    const auto keep = shared_from_this();
-    if (lost_its_right()) {
-        return;
+    if (!lost_its_right()) {
+        go_on_at(at);
     }
+}
+
+/// Whoever calls it has seen that its right holds.
+void process_core::go_on_at(std::coroutine_handle<> at) {
+    const std::shared_ptr<detail::strand> keep = shared_from_this();
     if (wait_alarm_.second != 0) {
         worker_.unset_alarm(wait_alarm_.first, std::exchange(wait_alarm_.second, 0));
     }
@@ -159,7 +164,7 @@ exit_reason process_core::reason_of_end() {
 }
 
 void process_core::run_job(std::move_only_function<void()>& job) {
-    const auto keep = shared_from_this();
+    const std::shared_ptr<detail::strand> keep = shared_from_this();
     if (ended_ || doom_ || lost_its_right()) {
         return;
     }
@@ -211,8 +216,19 @@ bool process_core::take_at_once(far_message& one) {
         return false;
     }
     const auto type = std::ranges::find(wanted_, one.type, &message_type::name);
-    if (type == wanted_.end()) {
+    if (type == wanted_.end() || lost_its_right()) {
         return false;
+    }
+    if (!one.asker.answer) {
+        // No parcel, no mailbox: from the network's buffer to where the process wants it.
+        if (open_at_(waiter_,
+                     static_cast<std::size_t>(type - wanted_.begin()),
+                     {one.body, *one.node, one.from})) {
+            go_on_at(std::exchange(waiting_, {}));
+        } else {
+            home_->far().tell_lost(*one.node, one.from, own_);
+        }
+        return true;
     }
     auto opened = open_far(**type, one.body, std::move(one.asker), router_, worker_.loop());
     if (opened) {
@@ -239,7 +255,13 @@ void process_core::arrive(parcel_ptr one) {
 parcel_ptr process_core::accept(parcel_ptr one) {
     count_taken(*one);
     if (one->type == &far_type) {
-        one = static_cast<far_parcel&>(*one).open(*wanted_type(*one), router_, worker_.loop());
+        auto& far = static_cast<far_parcel&>(*one);
+        const bool is_asked = far.answer != nullptr;
+        auto opened = far.open(*wanted_type(far), router_, worker_.loop());
+        if (!opened && !is_asked) {
+            home_->far().tell_lost(far, own_);
+        }
+        one = std::move(opened);
     } else if (one->ticket && !one->ticket->take()) {
         return nullptr;
     }
@@ -292,6 +314,11 @@ void process_core::settle_load() {
     }
 }
 
+std::chrono::nanoseconds process_core::answers_until() const noexcept {
+    return answering_ && !answering_->is_over() ? answering_->due()
+                                                : std::chrono::nanoseconds::max();
+}
+
 std::string process_core::shapes() const {
     std::string out{'['};
     for (const message_type* const one : takes_) {
@@ -306,6 +333,7 @@ bool process_core::begin_wait(std::span<const message_type* const> types,
     wanted_ = types;
     if (!types.empty()) {
         takes_ = types;
+        answering_.reset();
     }
     limit_ = limit;
     ended_wait_.reset();
@@ -314,9 +342,13 @@ bool process_core::begin_wait(std::span<const message_type* const> types,
         ended_wait_ = errc::closed;
         return true;
     }
-    taken_ = take();
+    if (!inbox_.empty() || !lost_.empty()) {
+        taken_ = take();
+    }
     if (!taken_) {
-        settle_load();
+        if (taken_count_ != 0 || !writers_.empty()) {
+            settle_load();
+        }
         if (limit && limit->count() <= 0) {
             ended_wait_ = errc::timed_out;
         }
@@ -324,8 +356,10 @@ bool process_core::begin_wait(std::span<const message_type* const> types,
     return taken_ || ended_wait_;
 }
 
-void process_core::suspend(std::coroutine_handle<> waiting) {
+void process_core::suspend(std::coroutine_handle<> waiting, detail::open_at_fn open_at, void* at) {
     waiting_ = waiting;
+    open_at_ = open_at;
+    waiter_ = at;
     if (!limit_) {
         return;
     }
@@ -344,6 +378,7 @@ void process_core::suspend(std::coroutine_handle<> waiting) {
 
 parcel_ptr process_core::end_wait(error& why) {
     if (taken_) {
+        answering_ = taken_->ticket;
         return std::move(taken_);
     }
     why.code = ended_wait_.value_or(errc::closed);

@@ -75,8 +75,9 @@ public:
     [[nodiscard]] std::string shapes() const;
     bool begin_wait(std::span<const detail::message_type* const> types,
                     std::optional<std::chrono::nanoseconds> limit) override;
-    void suspend(std::coroutine_handle<> waiting) override;
+    void suspend(std::coroutine_handle<> waiting, detail::open_at_fn open_at, void* at) override;
     detail::parcel_ptr end_wait(error& why) override;
+    [[nodiscard]] std::chrono::nanoseconds answers_until() const noexcept override;
 
     std::uint64_t monitor(const pid& who) override;
     void demonitor(std::uint64_t which) override;
@@ -118,6 +119,7 @@ public:
 
 private:
     void resume(std::coroutine_handle<> at);
+    void go_on_at(std::coroutine_handle<> at);
     void finish_if_done();
     [[nodiscard]] bool wants(const detail::message_type* type) const noexcept;
     [[nodiscard]] const detail::message_type* wanted_type(const detail::parcel& one) const noexcept;
@@ -151,7 +153,10 @@ private:
     std::span<const detail::message_type* const> takes_;  ///< The same of the last `receive`.
     std::optional<std::chrono::nanoseconds> limit_;
     std::coroutine_handle<> waiting_;
+    detail::open_at_fn open_at_ = nullptr;  ///< While it waits; null: it takes parcels alone.
+    void* waiter_ = nullptr;
     detail::parcel_ptr taken_;
+    std::shared_ptr<detail::ask_ticket> answering_;  ///< The request it took last, if it was one.
     std::optional<errc> ended_wait_;
     std::pair<instant, std::uint64_t> wait_alarm_{instant{}, 0};
 

@@ -54,7 +54,7 @@ void process_core::end(exit_reason why) {
         }
         return;
     }
-    const auto keep = shared_from_this();
+    const std::shared_ptr<detail::strand> keep = shared_from_this();
     ended_ = true;
     slot_.life.fetch_add(1, std::memory_order_acq_rel);
     if (wait_alarm_.second != 0) {

@@ -7,6 +7,7 @@
 #include "muster/ownership.hpp"
 
 #include <atomic>
+#include <utility>
 #include <vector>
 
 namespace muster {
@@ -33,10 +34,11 @@ private:
 
 namespace process_detail {
 
-/// Counts code of the user's that runs under a right.
+/// Counts code of the user's that runs under a right, and says so on its thread.
 class running_code {
 public:
-    explicit running_code(process_right* under) noexcept : under_{under} {
+    explicit running_code(process_right* under) noexcept
+        : under_{under}, outer_{std::exchange(here_, under)} {
         if (under_ != nullptr) {
             under_->begins();
         }
@@ -44,13 +46,22 @@ public:
     running_code(const running_code&) = delete;
     running_code& operator=(const running_code&) = delete;
     ~running_code() {
+        here_ = outer_;
         if (under_ != nullptr) {
             under_->pauses();
         }
     }
 
+    /// Whether the code that runs on this thread may still send: by whatever way it does.
+    [[nodiscard]] static bool may_speak() { return here_ == nullptr || here_->allowed(); }
+    [[nodiscard]] static error no_right() {
+        return {errc::fenced, "the right of this process has ended: it sends nothing any more"};
+    }
+
 private:
+    static inline thread_local process_right* here_ = nullptr;
     process_right* under_;
+    process_right* outer_;
 };
 
 }  // namespace process_detail

@@ -68,6 +68,10 @@ TEST_F(under_a_right, code_that_goes_on_beyond_its_end_sends_asks_and_answers_no
             if (asked.is_ready()) {
                 said.back() = name_of(asked.await_resume().error().code);
             }
+            const auto around = here.host->send(other, word{"around it"});
+            said.push_back(std::string{name_of(around.error().code)});
+            const pid linked = me.spawn_linked(listener, &heard);
+            static_cast<void>(here.host->send(linked, word{"to a linked child"}));
             const pid child = me.spawn(listener, &heard);
             static_cast<void>(me.send(child, word{"to a child"}));
             in->reply("an answer");
@@ -77,8 +81,10 @@ TEST_F(under_a_right, code_that_goes_on_beyond_its_end_sends_asks_and_answers_no
     ASSERT_FALSE(got);
     EXPECT_EQ(got.error().code, errc::outcome_unknown);
     here.settle();
-    EXPECT_EQ(said, (texts{"fenced", "fenced"}));
-    EXPECT_EQ(heard, texts{"before"});
+    EXPECT_EQ(said, (texts{"fenced", "fenced", "fenced"}));
+    EXPECT_TRUE(here.host->send(other, word{"of somebody else"}));
+    here.settle();
+    EXPECT_EQ(heard, (texts{"before", "of somebody else"}));
 }
 
 TEST_F(under_a_right, a_process_is_not_resumed_once_it_has_ended) {

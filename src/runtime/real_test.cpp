@@ -4,6 +4,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <array>
@@ -253,6 +256,42 @@ TEST(real_runtime, ipv6_is_spoken_where_the_host_has_it) {
         GTEST_SKIP() << "this host has no IPv6";
     }
     EXPECT_EQ(door->local().address, "::1");
+}
+
+/// The user timeouts of this program's sockets, where they have one.
+std::vector<int> user_timeouts() {
+    std::vector<int> all;
+    for (int fd = 0; fd < 1024; ++fd) {
+        int limit = 0;
+        socklen_t size = sizeof limit;
+        if (getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, &size) == 0 && limit != 0) {
+            all.push_back(limit);
+        }
+    }
+    return all;
+}
+
+// Without it the system goes on for a quarter of an hour to send what nobody acknowledges.
+TEST(real_runtime, gives_the_system_the_user_timeout_of_a_connection) {
+    const auto host = make_real_platform();
+    const auto here = host->make_loop("here");
+    const std::shared_ptr<gate> done = host->make_gate();
+    std::unique_ptr<listener> door;
+    std::unique_ptr<operation> connecting;
+    std::unique_ptr<stream> made;
+    here->post([&, done] {
+        door = std::move(here->listen({"127.0.0.1", 0}, [](std::unique_ptr<stream>) {}).value());
+        connecting = here->connect(
+            door->local(), here->now() + 5s, [&, done](result<std::unique_ptr<stream>> stream) {
+                made = std::move(stream.value());
+                EXPECT_EQ(user_timeouts(), std::vector<int>{});
+                made->set_user_timeout(4321ms);
+                EXPECT_EQ(user_timeouts(), std::vector<int>{4321});
+                done->open();
+            });
+    });
+    EXPECT_TRUE(done->wait(host->now() + 60s));
+    here->stop();
 }
 
 TEST(real_runtime, aborting_says_why) {

@@ -45,15 +45,20 @@ result<void> send_to_each(const std::shared_ptr<router>& by,
             if (whom == audience::peers && one.who.life() == by->names()->life()) {
                 continue;
             }
-            auto copy = std::make_unique<parcel_of<T>>(T{message});
-            copy->from = from;
-            static_cast<void>(by->deliver(one.who, std::move(copy)));
+            const auto sent = by->sends_far(one.who)
+                                  ? by->send_far(one.who, from, message_type_of<T>, &message)
+                                  : detail::send(*by, from, one.who, T{message});
+            if (!sent) {
+                by->lose(from, one.who);
+            }
         }
     };
     if (!found.is_ready()) {
-        found.then([send = std::move(send)](const result<instances>& got) {
+        found.then([by, from, send = std::move(send)](const result<instances>& got) {
             if (got) {
                 send(*got);
+            } else {
+                by->lose(from, pid{});  // Whoever sent it has been told that it was accepted.
             }
         });
         return {};

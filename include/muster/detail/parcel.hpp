@@ -46,14 +46,16 @@ using answer_bytes_fn = std::move_only_function<void(result<std::string>)>;
 /// it is made of.
 struct message_type {
     std::string_view name;
-    void (*encode)(std::string& out, const parcel& one);
+    void (*encode)(std::string& out, const void* body);
     std::unique_ptr<parcel> (*decode)(std::string_view bytes);
     std::shared_ptr<ask_ticket> (*duty)(std::shared_ptr<router> home, answer_bytes_fn answer);
     void (*describe)(std::string& out);
 };
 
 template <class T>
-void encode_parcel(std::string& out, const parcel& one);
+void encode_body(std::string& out, const void* body) {
+    encode_to(out, *static_cast<const T*>(body));
+}
 template <class T>
 std::unique_ptr<parcel> decode_parcel(std::string_view bytes);
 template <class T>
@@ -72,7 +74,7 @@ constexpr auto duty_of()
 /// One object for each type of message: its address is how a mailbox tells them apart.
 template <class T>
 inline constexpr message_type message_type_of{
-    wire_name_of<T>(), &encode_parcel<T>, &decode_parcel<T>, duty_of<T>(), &describe_message<T>};
+    wire_name_of<T>(), &encode_body<T>, &decode_parcel<T>, duty_of<T>(), &describe_message<T>};
 
 /// Bytes that `value` holds outside of itself, about.
 template <class T>
@@ -116,6 +118,16 @@ struct far_node {
     member_id life;
     std::string name;  ///< Its member's.
 };
+
+/// A message of another node as it was read from the network, live during a call only.
+struct far_text {
+    std::string_view body;
+    const far_node& node;
+    local_ref from;
+};
+/// Reads `what` as the `which`-th of the types waited for, to where the waiter at `at` finds it;
+/// false: it cannot be read.
+using open_at_fn = bool (*)(void* at, std::size_t which, const far_text& what);
 
 /// A timer that was set, to be unset.
 struct alarm {
@@ -167,6 +179,9 @@ public:
     void hand_over(std::chrono::nanoseconds due) noexcept { due_ = due; }
     /// Ends it with what came from far away.
     virtual void answer_bytes(result<std::string> got) = 0;
+    [[nodiscard]] bool is_over() const noexcept {
+        return state_.load(std::memory_order_acquire) == done;
+    }
     /// Whether all that hears of its end now is a coroutine of a strand.
     [[nodiscard]] virtual bool is_awaited() const noexcept = 0;
     [[nodiscard]] const std::shared_ptr<router>& home() const noexcept { return home_; }
@@ -247,6 +262,8 @@ public:
     static void* operator new(std::size_t size);
     static void operator delete(void* memory, std::size_t size) noexcept;
 
+    /// What `type->encode` takes; null of what never travels.
+    [[nodiscard]] virtual const void* content() const noexcept { return nullptr; }
     /// Its sender on this node; none where that lives elsewhere.
     [[nodiscard]] local_ref local_sender() const noexcept { return far_from ? local_ref{} : from; }
 
@@ -270,16 +287,13 @@ public:
     explicit parcel_of(std::in_place_t /*fields*/, Fields&&... fields)
         : parcel_of{T{std::forward<Fields>(fields)...}} {}
 
+    [[nodiscard]] const void* content() const noexcept override { return &body; }
+
     T body;
 };
 
 using parcel_ptr = std::unique_ptr<parcel>;
 using unsent_fn = std::move_only_function<void(parcel_ptr one, const error& why)>;
-
-template <class T>
-void encode_parcel(std::string& out, const parcel& one) {
-    encode_to(out, static_cast<const parcel_of<T>&>(one).body);
-}
 
 /// Of the weight of an empty one: its mailbox has counted the bytes it was read from.
 template <class T>
@@ -297,6 +311,13 @@ public:
     /// Puts it into the mailbox of `to`; an ask that could not be put there has its answer then.
     /// Errors: gone, overloaded, unavailable, invalid_argument.
     virtual result<void> deliver(const pid& to, parcel_ptr one) = 0;
+    /// Whether `send_far` sends to it: a message that leaves this node needs no parcel.
+    [[nodiscard]] virtual bool sends_far(const pid& to) const noexcept = 0;
+    /// Sends `body`, a message of that type. Errors: as `deliver`.
+    virtual result<void> send_far(const pid& to,
+                                  local_ref from,
+                                  const message_type& type,
+                                  const void* body) = 0;
     /// The same for a process of which the cluster has one.
     virtual result<void> deliver_to(global_core& to, parcel_ptr one) = 0;
     /// As `deliver`, but what was certainly not taken is not lost: where this returns an error,
@@ -304,10 +325,16 @@ public:
     virtual result<void> offer(const pid& to, parcel_ptr& one, unsent_fn back) = 0;
     /// A message to a global was accepted, and is lost now: its sender hears so, or the log.
     virtual void lose(const parcel& one, const std::string& global) = 0;
+    /// The same of a message of `from` to `to`, or to nobody that could be found.
+    virtual void lose(local_ref from, const pid& to) = 0;
     virtual pid spawn(std::move_only_function<process(self)> body) = 0;
     [[nodiscard]] virtual alarm arm(std::chrono::nanoseconds after,
                                     std::move_only_function<void()> fire) = 0;
     virtual void disarm(const alarm& one) = 0;
+    /// Of `limit` from now, what is left until the request that this thread answers must be
+    /// answered: an ask made while answering another does not outlive it.
+    [[nodiscard]] virtual std::chrono::nanoseconds within_call(
+        std::chrono::nanoseconds limit) const = 0;
     /// Says who sends it.
     virtual void set_sender(parcel& one, const pid& from) const = 0;
     /// Where names are looked up; null: nowhere.
@@ -321,6 +348,18 @@ public:
 template <class T>
 std::shared_ptr<ask_ticket> take_on(std::shared_ptr<router> home, answer_bytes_fn answer) {
     return std::make_shared<ask_of<typename T::reply>>(std::move(home), std::move(answer));
+}
+
+/// Sends a message. Errors: as `router::deliver`.
+template <class T>
+result<void> send(router& by, local_ref from, const pid& to, T&& message) {
+    static_assert(!std::is_reference_v<T>, "moved, or made for it");
+    if (by.sends_far(to)) {
+        return by.send_far(to, from, message_type_of<T>, &message);
+    }
+    auto one = std::make_unique<parcel_of<T>>(std::move(message));
+    one->from = from;
+    return by.deliver(to, std::move(one));
 }
 
 /// Sends `T{fields…}` and answers its reply. A plain function, so that the message is no temporary

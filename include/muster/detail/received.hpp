@@ -170,6 +170,44 @@ Answer open_as(parcel& one, pid& from) {
     }
 }
 
+/// Reads a message that nobody asked, which is the `which`-th of `Messages`, and puts it as an
+/// `Answer` at `at`. False: it cannot be read, and there is none.
+template <class Answer, class Message, class... Others>
+bool open_far_as(void* at, std::size_t which, const far_text& what) {
+    if (which == 0) {
+        Answer* one = nullptr;
+        received<Message>* opened = nullptr;
+        pid sender;
+        if (what.from.generation != 0) {  // Else a plain thread sent it.
+            sender = {what.node.life, what.node.name, what.from.index, what.from.generation};
+        }
+        if constexpr (std::is_same_v<typename Answer::value_type, received<Message>>) {
+            one = std::construct_at(
+                static_cast<Answer*>(at), std::in_place, Message{}, std::move(sender), nullptr);
+            opened = &**one;
+        } else {
+            one = std::construct_at(static_cast<Answer*>(at),
+                                    std::in_place,
+                                    std::in_place_type<Message>,
+                                    Message{},
+                                    std::move(sender),
+                                    nullptr);
+            opened = (*one)->template get_if<Message>();
+        }
+        cbor_reader reader{what.body};
+        if (read_whole(reader, opened->body)) {
+            return true;
+        }
+        std::destroy_at(one);
+        return false;
+    }
+    if constexpr (sizeof...(Others) > 0) {
+        return open_far_as<Answer, Others...>(at, which - 1, what);
+    } else {
+        return false;
+    }
+}
+
 /// Opens a parcel that holds one of `Messages`.
 template <class... Messages>
 auto open(parcel_ptr one, pid&& from) {
