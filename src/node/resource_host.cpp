@@ -161,29 +161,22 @@ std::chrono::nanoseconds resource_host::default_deadline() const {
 
 // --- Owning --------------------------------------------------------------------------------------
 
-namespace {
-
-std::string cell_key(const std::string& partition, std::uint16_t slot) {
-    return slot == 0 ? partition : partition + "#" + std::to_string(slot);
-}
-
-}  // namespace
-
 std::shared_ptr<partition_cell> resource_host::cell_for(const cluster::right& mine) {
-    const std::string key = cell_key(mine.what().partition, mine.what().slot);
+    const cell_key key{mine.what().partition, mine.what().slot};
     if (!cells_.read()->contains(key)) {
-        make_cells({key});
+        make_cells({{mine.what().partition, mine.what().slot}});
     }
-    return cells_.read()->at(key);
+    return cells_.read()->find(key)->second;
 }
 
 /// A partition always lives on the same worker.
-void resource_host::make_cells(const std::vector<std::string>& keys) {
+void resource_host::make_cells(const std::vector<cell_name>& names) {
     cells_.change([&](cell_map& all) {
-        for (const std::string& key : keys) {
-            auto& cell = all[key];
+        for (const cell_name& name : names) {
+            auto& cell = all[name];
             if (!cell) {
-                const std::string title = name_ + "/" + key;
+                const std::string title =
+                    name_ + "/" + cluster::entry_key(name.partition, name.slot);
                 const std::size_t number = base::xxh64(title) % services_->worker_count();
                 cell = std::make_shared<partition_cell>(
                     title, services_->worker(number), setting_.read());
@@ -250,14 +243,13 @@ void resource_host::prepare_next() {
 /// The plan is told to this host before it is acted on.
 bool resource_host::is_still_planned(const cluster::planned_move& what) const {
     const auto now = plan_.read();
-    const cluster::entry* const one =
-        now ? now->named(cell_key(what.partition, what.slot)) : nullptr;
+    const cluster::entry* const one = now ? now->named(what.partition, what.slot) : nullptr;
     return one != nullptr && one->next == services_->self();
 }
 
 bool resource_host::still_runs(const cluster::right& mine) const {
     const auto known = cells_.read();
-    const auto found = known->find(cell_key(mine.what().partition, mine.what().slot));
+    const auto found = known->find(cell_key{mine.what().partition, mine.what().slot});
     return found != known->end() && found->second->runs_code();
 }
 
@@ -267,15 +259,13 @@ void resource_host::plan_read(std::shared_ptr<const cluster::plan_snapshot> now)
     const auto setting = setting_.read();
     if (setting) {
         // At once those that will be acquired: making one changes a copy of them all.
-        std::vector<std::string> fresh;
+        std::vector<cell_name> fresh;
         const auto known = cells_.read();
         for (const cluster::plan_chunk& chunk : now->whole().chunks) {
             for (const cluster::entry& one : chunk.entries) {
-                if (one.owner == services_->self()) {
-                    std::string key = cell_key(one.partition, one.slot);
-                    if (!known->contains(key)) {
-                        fresh.push_back(std::move(key));
-                    }
+                if (one.owner == services_->self() &&
+                    !known->contains(cell_key{one.partition, one.slot})) {
+                    fresh.push_back({one.partition, one.slot});
                 }
             }
         }
@@ -284,8 +274,8 @@ void resource_host::plan_read(std::shared_ptr<const cluster::plan_snapshot> now)
         }
     }
     if (setting && setting->serve_stale) {
-        for (const auto& [key, cell] : *cells_.read()) {
-            const cluster::entry* const one = now->named(key);
+        for (const auto& [name, cell] : *cells_.read()) {
+            const cluster::entry* const one = now->named(name.partition, name.slot);
             if (one == nullptr || one->owner != services_->self()) {
                 cell->drop_stale();
             }
@@ -327,7 +317,7 @@ void resource_host::incoming(std::string_view partition, partition_call one) {
         return;
     }
     const auto known = cells_.read();
-    const auto found = known->find(partition);
+    const auto found = known->find(cell_key{partition, 0});
     const auto setting = setting_.read();
     const bool stale = setting && setting->serve_stale;
     if (found == known->end() || (services_->stranded() && !stale)) {

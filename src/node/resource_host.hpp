@@ -132,9 +132,26 @@ public:
     [[nodiscard]] waiting_room& room(std::size_t worker) { return rooms_[worker]; }
 
 private:
-    using cell_map = std::map<std::string, std::shared_ptr<partition_cell>, std::less<>>;
+    /// One slot of a partition, and so what a cell is for.
+    struct cell_name {
+        std::string partition;
+        std::uint16_t slot = 0;
+    };
+    struct cell_key {
+        std::string_view partition;
+        std::uint16_t slot = 0;
+    };
+    struct by_cell_key {
+        using is_transparent = void;
+        template <class A, class B>
+        bool operator()(const A& a, const B& b) const noexcept {
+            const int order = std::string_view{a.partition}.compare(b.partition);
+            return order < 0 || (order == 0 && a.slot < b.slot);
+        }
+    };
+    using cell_map = std::map<cell_name, std::shared_ptr<partition_cell>, by_cell_key>;
     [[nodiscard]] std::shared_ptr<partition_cell> cell_for(const cluster::right& mine);
-    void make_cells(const std::vector<std::string>& keys);
+    void make_cells(const std::vector<cell_name>& names);
     void stop(const std::shared_ptr<cluster::right>& mine, bool by_lease, callback<> done);
 
     struct preparation {

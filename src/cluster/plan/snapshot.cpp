@@ -31,6 +31,26 @@ plan_snapshot::plan_snapshot(std::string resource,
     for (std::size_t i = 0; i < order_.size(); ++i) {
         by_name_.emplace(order_[i]->partition, i);
     }
+    place_further_slots();
+}
+
+void plan_snapshot::place_further_slots() {
+    if (spec_.replicas < 2) {
+        return;
+    }
+    further_.resize(order_.size() * (spec_.replicas - 1));
+    for (const plan_chunk& chunk : plan_.chunks) {
+        for (const entry& one : chunk.entries) {
+            const auto found = by_name_.find(one.partition);
+            if (one.slot > 0 && one.slot < spec_.replicas && found != by_name_.end()) {
+                further_[further_place(found->second, one.slot)] = &one;
+            }
+        }
+    }
+}
+
+std::size_t plan_snapshot::further_place(std::size_t place, std::uint16_t slot) const noexcept {
+    return place * (spec_.replicas - 1) + slot - 1;
 }
 
 std::size_t plan_snapshot::place_of(std::string_view key) const {
@@ -49,9 +69,12 @@ const entry* plan_snapshot::find(std::string_view key) const {
     return place == nowhere ? nullptr : order_[place];
 }
 
-const entry* plan_snapshot::named(std::string_view partition) const {
+const entry* plan_snapshot::named(std::string_view partition, std::uint16_t slot) const {
     const auto found = by_name_.find(partition);
-    return found == by_name_.end() ? nullptr : order_[found->second];
+    if (found == by_name_.end() || slot >= std::max(spec_.replicas, 1U)) {
+        return nullptr;
+    }
+    return slot == 0 ? order_[found->second] : further_[further_place(found->second, slot)];
 }
 
 const entry* plan_snapshot::latest() const {

@@ -35,8 +35,8 @@ public:
     /// by XXH64; range: half-open by bytes, the first bound open below; list: by name.
     [[nodiscard]] std::size_t place_of(std::string_view key) const;
     static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
-    /// The entry of slot 0 of the partition of that name.
-    [[nodiscard]] const entry* named(std::string_view partition) const;
+    /// The entry of that slot of the partition of that name; nothing where there is none.
+    [[nodiscard]] const entry* named(std::string_view partition, std::uint16_t slot = 0) const;
     /// Slot 0 of every partition: hash and range in order, list by name.
     [[nodiscard]] const std::vector<const entry*>& partitions() const noexcept { return order_; }
     /// list: the greatest name; nothing where there is none, or the resource is no list.
@@ -44,11 +44,15 @@ public:
     [[nodiscard]] fence_token fence_of(const entry& one) const;
 
 private:
+    void place_further_slots();
+    [[nodiscard]] std::size_t further_place(std::size_t place, std::uint16_t slot) const noexcept;
+
     std::string resource_;
     std::int32_t incarnation_;
     specification spec_;
     plan plan_;
     std::vector<const entry*> order_;
+    std::vector<const entry*> further_;  ///< slots from 1 on, partitions in the order of `order_`
     std::unordered_map<std::string_view, std::size_t> by_name_;  ///< places in `order_`
     range_index ranges_;                                         ///< of `spec_`
 };
