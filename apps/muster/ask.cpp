@@ -20,8 +20,15 @@ result<std::string> ask_bytes(talk& with,
                               std::string_view type,
                               std::string bytes) {
     return with.wait<std::string>([&](completer<std::string> told) {
-        what.resource->ask(
-            key, key_is_partition, type, std::move(bytes), with.left(), std::move(told));
+        what.resource->ask(key,
+                           key_is_partition,
+                           type,
+                           std::move(bytes),
+                           with.left(),
+                           [told = std::move(told)](result<detail::answered> got) mutable {
+                               told(got ? result<std::string>{std::move(got->body)}
+                                        : std::unexpected{std::move(got.error())});
+                           });
     });
 }
 

@@ -32,6 +32,7 @@ public:
     [[nodiscard]] virtual const partition_name& partition() const noexcept = 0;
     [[nodiscard]] virtual fence_token fence() const noexcept = 0;
     [[nodiscard]] virtual bool valid() const noexcept = 0;
+    [[nodiscard]] virtual bool readable() const noexcept = 0;
     [[nodiscard]] virtual bool enter() noexcept = 0;
     virtual void leave() noexcept = 0;
     [[nodiscard]] virtual muster::node& home() const = 0;
@@ -98,6 +99,13 @@ public:
     /// Whether the right holds: one read of the clock. Advice, since it may end right after; an
     /// effect that others can see runs inside `enter()` and carries `fence()`.
     [[nodiscard]] bool valid() const noexcept { return core_ && core_->valid(); }
+
+    /// Whether reads are still answered from what is here. The same as `valid()`, but on a resource
+    /// that says `serve_stale`: there also once the right has ended with the lease, as ZooKeeper
+    /// was lost, until the partition is owned again, by this node or, as a newer plan says, by
+    /// another, and for 10 min at most. `call::age` says how old what is read may be. Advice, as
+    /// `valid()`: two reads of the clock at most, and never a wait.
+    [[nodiscard]] bool readable() const noexcept { return core_ && core_->readable(); }
 
     /// `if (auto acting = mine.enter()) { … }`: refused once the right has ended, and holds back
     /// the release while it lives, so keep it short. Handlers run inside one by themselves.

@@ -112,6 +112,15 @@ struct route {
     friend bool operator==(const route&, const route&) = default;
 };
 
+/// An answer, and how old what it was read from may be: 0 where the owner answered, else for how
+/// long the lease of the node that answered had ended then (`when_stranded::serve_stale`), by that
+/// node's clock. The way of the answer to here is not in it.
+template <class Reply>
+struct aged {
+    Reply reply;
+    std::chrono::nanoseconds age{0};
+};
+
 /// A partition without an answer in a scatter, and why.
 struct missing_partition {
     std::string partition;
@@ -124,6 +133,7 @@ struct gathered {
     struct item {
         std::string partition;
         Reply reply;
+        std::chrono::nanoseconds age{0};  ///< as that of `aged`
     };
     std::int64_t plan = 0;  ///< the plan whose partitions were asked
     std::vector<item> answers;
@@ -131,6 +141,13 @@ struct gathered {
 };
 
 namespace detail {
+
+/// What came back for one question.
+struct answered {
+    std::string body;
+    std::chrono::nanoseconds age{0};
+};
+using answered_fn = std::move_only_function<void(result<answered>)>;
 
 /// The untyped face of a resource within a node.
 class resource_core {
@@ -141,7 +158,7 @@ public:
                      std::string_view type,
                      std::string bytes,
                      std::chrono::nanoseconds within,
-                     answer_fn answer) = 0;
+                     answered_fn answer) = 0;
     [[nodiscard]] virtual std::shared_ptr<const route> where(std::string_view key) const = 0;
     /// The partitions of the newest plan, in order, and its number; 0: no plan read yet.
     [[nodiscard]] virtual std::pair<std::int64_t, std::vector<std::string>> partitions() const = 0;
@@ -176,15 +193,25 @@ std::string key_of(const Request& request) {
 }
 
 template <class Reply>
-result<Reply> decode_reply(result<std::string> got) {
+result<Reply> decode_reply(result<answered> got) {
     if (!got) {
         return std::unexpected(std::move(got.error()));
     }
     if constexpr (std::is_void_v<Reply>) {
         return {};
     } else {
-        return decode<Reply>(*got);
+        return decode<Reply>(got->body);
     }
+}
+
+template <class Reply>
+result<aged<Reply>> decode_aged(result<answered> got) {
+    const std::chrono::nanoseconds age = got ? got->age : std::chrono::nanoseconds{0};
+    auto reply = decode_reply<Reply>(std::move(got));
+    if (!reply) {
+        return std::unexpected(std::move(reply.error()));
+    }
+    return aged<Reply>{std::move(*reply), age};
 }
 
 /// Collects the answers of a scatter; the last one completes it.
@@ -200,7 +227,7 @@ struct gathering {
           done{std::move(whom)} {}
     std::int64_t plan;
     std::vector<std::string> names;
-    std::vector<std::optional<result<std::string>>> slots;
+    std::vector<std::optional<result<answered>>> slots;
     std::atomic<std::size_t> left;
     completer<gathered<Reply>> done;
 };
@@ -232,17 +259,29 @@ public:
         static_assert((detail::awaitable_argument<Fields&&> && ...),
                       "pass the request's fields (ask<get>(\"ann\")), or a named variable: GCC 12 "
                       "destroys a message made on the spot in an awaited call twice");
-        const Request request{std::forward<Fields>(fields)...};
         using reply = detail::reply_of<Request>;
         auto [answer, tell] = make_pending<reply>();
-        core_->ask(detail::key_of(request),
-                   false,
-                   wire_name_of<Request>(),
-                   encode(request),
-                   deadline(),
-                   [done = std::move(tell)](result<std::string> got) mutable {
-                       done(detail::decode_reply<reply>(std::move(got)));
-                   });
+        ask_core(Request{std::forward<Fields>(fields)...},
+                 [done = std::move(tell)](result<detail::answered> got) mutable {
+                     done(detail::decode_reply<reply>(std::move(got)));
+                 });
+        return std::move(answer);
+    }
+
+    /// As `ask`, and tells how old the answer is: of a resource that says `serve_stale`, it may be
+    /// older than now while its owner has lost ZooKeeper.
+    template <class Request, class... Fields>
+    pending<aged<detail::reply_of<Request>>> ask_with_age(Fields&&... fields) const {
+        static_assert((detail::awaitable_argument<Fields&&> && ...),
+                      "pass the request's fields, or a named variable: GCC 12 destroys a message "
+                      "made on the spot in an awaited call twice");
+        using reply = detail::reply_of<Request>;
+        static_assert(!std::is_void_v<reply>, "what is without a reply has no age");
+        auto [answer, tell] = make_pending<aged<reply>>();
+        ask_core(Request{std::forward<Fields>(fields)...},
+                 [done = std::move(tell)](result<detail::answered> got) mutable {
+                     done(detail::decode_aged<reply>(std::move(got)));
+                 });
         return std::move(answer);
     }
 
@@ -291,6 +330,16 @@ public:
 
 private:
     template <class Request>
+    void ask_core(const Request& request, detail::answered_fn answer) const {
+        core_->ask(detail::key_of(request),
+                   false,
+                   wire_name_of<Request>(),
+                   encode(request),
+                   deadline(),
+                   std::move(answer));
+    }
+
+    template <class Request>
     static void scatter_over(detail::resource_core& core,
                              std::chrono::nanoseconds deadline,
                              const std::string& bytes,
@@ -315,7 +364,7 @@ private:
                      wire_name_of<Request>(),
                      bytes,
                      deadline,
-                     [all, i](result<std::string> got) {
+                     [all, i](result<detail::answered> got) {
                          all->slots[i] = std::move(got);
                          if (all->left.fetch_sub(1) == 1) {
                              all->done(assemble<reply>(*all));
@@ -328,9 +377,9 @@ private:
     static result<gathered<Reply>> assemble(detail::gathering<Reply>& all) {
         gathered<Reply> out{.plan = all.plan, .answers = {}, .missing = {}};
         for (std::size_t i = 0; i < all.names.size(); ++i) {
-            auto one = detail::decode_reply<Reply>(std::move(*all.slots[i]));
+            auto one = detail::decode_aged<Reply>(std::move(*all.slots[i]));
             if (one) {
-                out.answers.push_back({all.names[i], std::move(*one)});
+                out.answers.push_back({all.names[i], std::move(one->reply), one->age});
             } else {
                 out.missing.push_back({all.names[i], std::move(one.error())});
             }

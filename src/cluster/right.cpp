@@ -26,11 +26,20 @@ lease_cell::~lease_cell() {
 }
 
 void lease_cell::set(instant acts_until) noexcept {
+    const std::int64_t last = acts_until_->load(std::memory_order_relaxed);
+    if (acts_until == instant{} && last != 0) {
+        ended_.store(last, std::memory_order_release);
+    }
     acts_until_->store(acts_until.time_since_epoch().count(), std::memory_order_release);
 }
 
 bool lease_cell::allows(instant now) const noexcept {
     return now.time_since_epoch().count() < acts_until_->load(std::memory_order_acquire);
+}
+
+instant lease_cell::end() const noexcept {
+    const std::int64_t now = acts_until_->load(std::memory_order_acquire);
+    return instant{duration{now != 0 ? now : ended_.load(std::memory_order_acquire)}};
 }
 
 bool right::valid(instant now) const noexcept {

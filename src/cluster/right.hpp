@@ -29,9 +29,12 @@ public:
 
     void set(instant acts_until) noexcept;
     [[nodiscard]] bool allows(instant now) const noexcept;
+    /// Until when it allows to act; after its end, until when it last did.
+    [[nodiscard]] instant end() const noexcept;
 
 private:
     std::atomic<std::int64_t>* acts_until_;
+    std::atomic<std::int64_t> ended_{0};  ///< what `acts_until_` was before it became nothing
 };
 
 /// Threads: any; `close` and `when_idle` on the control loop.
@@ -56,6 +59,9 @@ public:
 
     /// Whether the lease it stands on holds, closed or not.
     [[nodiscard]] bool lease_holds(instant now) const noexcept { return lease_->allows(now); }
+
+    /// Until when that lease holds; after its end, until when it did.
+    [[nodiscard]] instant lease_end() const noexcept { return lease_->end(); }
 
     /// Counts one more effect under way, unless the right has ended. Pair each true with `leave`.
     [[nodiscard]] bool enter(instant now) noexcept;

@@ -14,7 +14,7 @@ constexpr duration patience_for_unknown_names = 300ms;
 asking::asking(std::shared_ptr<resource_host> resource,
                std::size_t worker,
                question what,
-               answer_fn answer)
+               answered_fn answer)
     : resource_{std::move(resource)},
       worker_{worker},
       key_{std::move(what.key)},
@@ -214,7 +214,7 @@ void asking::ended(const ask_answer& got) {
     claim_.reset();
     switch (got.how) {
         case ask_end::answered:
-            finish(got.body);
+            finish(answered{got.body, got.age});
             return;
         case ask_end::failed:
             finish(fail(got.code <= static_cast<std::uint8_t>(errc::closed)
@@ -275,7 +275,7 @@ void asking::set_timer(instant at, void (asking::*what)()) {
     });
 }
 
-void asking::finish(result<std::string> how) {
+void asking::finish(result<answered> how) {
     timer_.reset();  // Here: the last to hold this may be on another worker.
     if (auto answer = std::exchange(answer_, nullptr)) {
         answer(std::move(how));

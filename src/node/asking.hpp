@@ -30,7 +30,7 @@ public:
     asking(std::shared_ptr<resource_host> resource,
            std::size_t worker,
            question what,
-           answer_fn answer);
+           answered_fn answer);
     asking(const asking&) = delete;
     asking& operator=(const asking&) = delete;
     ~asking() override;
@@ -50,7 +50,7 @@ private:
     void woken_by_timer();
     void set_timer(instant at, void (asking::*what)());
     void patience_ends();
-    void finish(result<std::string> how);
+    void finish(result<answered> how);
     [[nodiscard]] std::string where() const;
     [[nodiscard]] runtime::loop& loop() const;
 
@@ -60,7 +60,7 @@ private:
     bool key_is_partition_;
     ask_envelope envelope_;
     instant deadline_;
-    answer_fn answer_;
+    answered_fn answer_;
     error last_{errc::unavailable, ""};
     std::int64_t plan_ = 0;  ///< by which the last attempt went
     unsigned attempts_ = 0;

@@ -153,7 +153,7 @@ protected:
     }
     void ask(duration within = 5s) {
         begun = node->in.now();
-        resource->ask("key", false, "get", "body", within, [this](result<std::string> got) {
+        resource->ask("key", false, "get", "body", within, [this](result<answered> got) {
             answers.push_back(std::move(got));
             took = node->in.now() - begun;
         });
@@ -162,12 +162,12 @@ protected:
         if (answers.size() != 1) {
             return std::to_string(answers.size()) + " answers";
         }
-        return answers[0] ? *answers[0] : std::string{name_of(answers[0].error().code)};
+        return answers[0] ? answers[0]->body : std::string{name_of(answers[0].error().code)};
     }
 
     std::shared_ptr<services> node = std::make_shared<services>();
     std::shared_ptr<resource_host> resource = std::make_shared<resource_host>("shelves", node);
-    std::vector<result<std::string>> answers;
+    std::vector<result<answered>> answers;
     instant begun{};
     duration took{};
     std::vector<std::pair<member_id, std::int64_t>>& asked = node->net->asked;

@@ -5,6 +5,7 @@
 
 #include "muster/message.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -33,6 +34,8 @@ struct ask_answer {
     std::string body;
     std::uint8_t code = 0;
     std::string text;
+    /// Above 0: the lease under which it was owned has ended so long ago, and it was a read.
+    std::chrono::nanoseconds age{0};
 };
 
 }  // namespace muster::detail

@@ -273,7 +273,7 @@ void global_proxy::find() {
                 where_now::wire_name,
                 encode(where_now{}),
                 hold_limit,
-                [self = shared_from_this()](result<std::string> got) {
+                [self = shared_from_this()](result<answered> got) {
                     self->on_loop([got = std::move(got)](global_proxy& here) mutable {
                         here.asking_ = false;
                         here.found(std::move(got));
@@ -282,12 +282,12 @@ void global_proxy::find() {
                 });
 }
 
-void global_proxy::found(result<std::string> got) {
+void global_proxy::found(result<answered> got) {
     if (!got) {
         not_found_yet(std::move(got.error()));
         return;
     }
-    auto where = decode<located>(*got);
+    auto where = decode<located>(got->body);
     if (!where) {
         end_all({errc::incompatible,
                  "the member that has '" + name_ +

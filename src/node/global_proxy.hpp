@@ -81,7 +81,7 @@ private:
     void go_on();
     void flush();
     void find();
-    void found(result<std::string> got);
+    void found(result<answered> got);
     void located_at(pid who, std::int64_t fence);
     void not_found_yet(error why);
     void look_again();

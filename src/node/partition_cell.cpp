@@ -2,8 +2,8 @@
 
 #include "base/check.hpp"
 #include "base/strand_scope.hpp"
-#include "node/held_right.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -36,12 +36,9 @@ class partition_cell::answering {
 public:
     answering(std::shared_ptr<partition_cell> cell,
               std::shared_ptr<cluster::right> mine,
-              bool stale,
+              duration age,
               callback<ask_answer> answer)
-        : cell_{std::move(cell)},
-          mine_{std::move(mine)},
-          stale_{stale},
-          answer_{std::move(answer)} {}
+        : cell_{std::move(cell)}, mine_{std::move(mine)}, age_{age}, answer_{std::move(answer)} {}
     answering(answering&&) = default;
     answering& operator=(answering&&) = delete;
     ~answering() {
@@ -52,14 +49,14 @@ public:
 
     void operator()(result<std::string> got) {
         if (auto answer = std::exchange(answer_, {})) {
-            cell_->ended(mine_, stale_, std::move(answer), std::move(got));
+            cell_->ended(mine_, age_, std::move(answer), std::move(got));
         }
     }
 
 private:
     std::shared_ptr<partition_cell> cell_;
     std::shared_ptr<cluster::right> mine_;
-    bool stale_;
+    duration age_;
     callback<ask_answer> answer_;
 };
 
@@ -100,10 +97,16 @@ void partition_cell::acquire(std::shared_ptr<cluster::right> mine, callback<resu
             done(fail(errc::timed_out, title_ + ": the last acquire has not returned yet"));
             return;
         }
-        next_.push_back({std::move(mine), std::move(done)});
+        auto held =
+            std::make_shared<held_right>(mine,
+                                         setting_->platform,
+                                         setting_->home,
+                                         setting_->serve_stale ? max_stale : duration::zero());
+        next_.push_back({std::move(mine), std::move(held), std::move(done)});
         if (now_ && stale_since_) {
             stale_since_.reset();
             stop_wanted_ = true;
+            now_->held->end_reads(instant::min());
             refuse_queued();
             stop_if_idle();
         }
@@ -121,15 +124,16 @@ void partition_cell::make_next() {
             continue;
         }
         watch(setting_->acquire_deadline, &partition_cell::acquire_is_late);
-        setting_->offload([self = shared_from_this(), mine = making_->mine]() mutable {
+        setting_->offload([self = shared_from_this(),
+                           mine = making_->mine,
+                           held = making_->held]() mutable {
             result<std::shared_ptr<partition_object>> got;
             self->running_code_.fetch_add(1, std::memory_order_acq_rel);
             if (!mine->valid(self->setting_->platform->now())) {
                 got = fail(errc::fenced, self->title_ + ": the right ended before it could begin");
             } else {
                 try {
-                    got = self->setting_->make(ownership{std::make_shared<held_right>(
-                        std::move(mine), self->setting_->platform, self->setting_->home)});
+                    got = self->setting_->make(ownership{std::move(held)});
                 } catch (...) {
                     got = std::unexpected(escaped(std::current_exception()));
                 }
@@ -181,11 +185,12 @@ void partition_cell::made(result<std::shared_ptr<partition_object>> got) {
         stop_wanted_ = false;
         by_lease_ = false;
         stale_since_.reset();
-        now_ = holding{std::move(one.mine), std::move(*got)};
+        now_ = holding{std::move(one.mine), std::move(one.held), std::move(*got)};
         one.done({});
         pump();
         return;
     }
+    one.held->end_reads(instant::min());
     result<void> why =
         got ? fail(errc::timed_out,
                    title_ + ": its acquire took longer than " + seconds(setting_->acquire_deadline))
@@ -205,28 +210,39 @@ void partition_cell::made(result<std::shared_ptr<partition_object>> got) {
 }
 
 void partition_cell::stop(std::shared_ptr<cluster::right> mine, bool by_lease, callback<> done) {
-    in_turn([this, mine = std::move(mine), by_lease, done = std::move(done)]() mutable {
-        if (!now_ || now_->mine != mine) {
-            done();  // It never came to be.
-            return;
-        }
-        by_lease_ = by_lease;
-        if (by_lease && setting_->serve_stale) {
-            stale_since_ = worker_->now();
-        } else {
-            stop_wanted_ = true;
-        }
-        refuse_queued();
-        if (stale_since_ && !busy_) {
-            done();
-            return;
-        }
-        stop_done_ = std::move(done);
-        if (!by_lease) {
-            watch(setting_->release_deadline, &partition_cell::release_is_late);
-        }
-        stop_if_idle();
+    // When it did, not when this is told: the process may have been stopped in between.
+    const auto lapsed =
+        by_lease ? std::optional{std::min(worker_->now(), mine->lease_end())} : std::nullopt;
+    in_turn([this, mine = std::move(mine), lapsed, done = std::move(done)]() mutable {
+        stop_now(std::move(mine), lapsed, std::move(done));
     });
+}
+
+void partition_cell::stop_now(std::shared_ptr<cluster::right> mine,
+                              std::optional<instant> lapsed,
+                              callback<> done) {
+    if (!now_ || now_->mine != mine) {
+        done();  // It never came to be.
+        return;
+    }
+    by_lease_ = lapsed.has_value();
+    if (lapsed && setting_->serve_stale) {
+        stale_since_ = lapsed;
+        now_->held->end_reads(*lapsed + max_stale);
+    } else {
+        stop_wanted_ = true;
+        now_->held->end_reads(instant::min());
+    }
+    refuse_queued();
+    if (stale_since_ && !busy_) {
+        done();
+        return;
+    }
+    stop_done_ = std::move(done);
+    if (!lapsed) {
+        watch(setting_->release_deadline, &partition_cell::release_is_late);
+    }
+    stop_if_idle();
 }
 
 /// On a planned move nothing is forced: the partition stays where it is.
@@ -253,6 +269,7 @@ void partition_cell::drop_stale() {
     in_turn([this] {
         if (now_ && stale_since_ && !stop_wanted_) {
             stop_wanted_ = true;
+            now_->held->end_reads(instant::min());
             refuse_queued();
             stop_if_idle();
         }
@@ -340,7 +357,7 @@ void partition_cell::pump() {
             one.answer(refusal());
             continue;
         }
-        run(std::move(one), stale);
+        run(std::move(one), stale ? std::max(now - *stale_since_, duration{1}) : duration::zero());
         --left;
     }
     pumping_ = false;
@@ -349,14 +366,15 @@ void partition_cell::pump() {
     }
 }
 
-void partition_cell::run(partition_call one, bool stale) {
+/// `age` above 0: a read that goes on without the right.
+void partition_cell::run(partition_call one, duration age) {
     busy_ = true;
     busy_deadline_ = one.deadline;
     const auto object = now_->object;
     const instant begin = worker_->now();
-    const struct call who{one.from, one.deadline - begin};
+    const struct call who{one.from, one.deadline - begin, age};
     // Answers come on this worker: a coroutine resumes through `post`.
-    answering answer{shared_from_this(), now_->mine, stale, std::move(one.answer)};
+    answering answer{shared_from_this(), now_->mine, age, std::move(one.answer)};
     const std::shared_ptr<strand> here = shared_from_this();
     const strand_scope scope{here, one.deadline};
     auto running = object->handle(one.type, one.body, who, std::move(answer));
@@ -367,9 +385,10 @@ void partition_cell::run(partition_call one, bool stale) {
 }
 
 void partition_cell::ended(const std::shared_ptr<cluster::right>& mine,
-                           bool stale,
+                           duration age,
                            callback<ask_answer> answer,
                            result<std::string> got) {
+    const bool stale = age > duration::zero();
     if (!stale) {
         mine->leave();
     }
@@ -386,7 +405,8 @@ void partition_cell::ended(const std::shared_ptr<cluster::right>& mine,
         answer(failure(errc::outcome_unknown,
                        "the owner's lease ended while the call ran: it may have been done"));
     } else if (got) {
-        answer({.how = ask_end::answered, .body = std::move(*got), .code = 0, .text = {}});
+        answer(
+            {.how = ask_end::answered, .body = std::move(*got), .code = 0, .text = {}, .age = age});
     } else {
         answer(failure(got.error().code, std::move(got.error().text)));
     }
@@ -415,11 +435,19 @@ void partition_cell::shut() {
         one.answer(refused(ask_end::moving));
     }
     running_.reset();
-    next_.clear();
-    making_.reset();
+    for (const wanted& one : std::exchange(next_, {})) {
+        one.held->end_reads(instant::min());
+    }
+    if (making_) {
+        making_->held->end_reads(instant::min());
+        making_.reset();
+    }
     late_timer_.reset();
     stop_done_ = nullptr;
-    now_.reset();
+    if (now_) {
+        now_->held->end_reads(instant::min());
+        now_.reset();
+    }
 }
 
 }  // namespace muster::detail

@@ -12,6 +12,7 @@
 #include "base/instant.hpp"
 #include "cluster/right.hpp"
 #include "node/envelope.hpp"
+#include "node/held_right.hpp"
 #include "runtime/loop.hpp"
 
 #include <atomic>
@@ -98,10 +99,12 @@ private:
     class answering;
     struct holding {
         std::shared_ptr<cluster::right> mine;
+        std::shared_ptr<held_right> held;  ///< the same, as the user's code has it
         std::shared_ptr<partition_object> object;
     };
     struct wanted {
         std::shared_ptr<cluster::right> mine;
+        std::shared_ptr<held_right> held;
         callback<result<void>> done;  ///< empty: told already
         bool late = false;
     };
@@ -110,12 +113,15 @@ private:
     void made(result<std::shared_ptr<partition_object>> got);
     void acquire_is_late();
     void pump();
-    void run(partition_call one, bool stale);
+    void run(partition_call one, duration age);
     void ended(const std::shared_ptr<cluster::right>& mine,
-               bool stale,
+               duration age,
                callback<ask_answer> answer,
                result<std::string> got);
     void refuse_queued();
+    void stop_now(std::shared_ptr<cluster::right> mine,
+                  std::optional<instant> lapsed,
+                  callback<> done);
     void stop_if_idle();
     void destroy(std::shared_ptr<partition_object> object, callback<> done);
     void in_turn(task_fn job);

@@ -74,7 +74,7 @@ void resource_host::ask(std::string key,
                         std::string_view type,
                         std::string bytes,
                         std::chrono::nanoseconds within,
-                        answer_fn answer) {
+                        answered_fn answer) {
     if (services_->stopped()) {
         answer(fail(errc::closed, "this node has left"));
         return;
@@ -86,7 +86,7 @@ void resource_host::ask(std::string key,
     if (services_->mesh() == nullptr) {
         const auto why = services_->unseen();
         answer(why ? std::unexpected{*why}
-                   : result<std::string>{fail(errc::unavailable, "the node has not been started")});
+                   : result<answered>{fail(errc::unavailable, "the node has not been started")});
         return;
     }
     const instant deadline =

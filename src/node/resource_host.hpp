@@ -90,7 +90,7 @@ public:
              std::string_view type,
              std::string bytes,
              std::chrono::nanoseconds within,
-             answer_fn answer) override;
+             answered_fn answer) override;
     [[nodiscard]] std::shared_ptr<const route> where(std::string_view key) const override;
     [[nodiscard]] std::pair<std::int64_t, std::vector<std::string>> partitions() const override;
     void when_planned(std::chrono::nanoseconds within, planned_fn told) override;

@@ -29,10 +29,16 @@ namespace muster {
 template <class... Requests>
 struct requests {};
 
-/// Who asks, and until when: an optional second parameter of `on`.
+/// Who asks, until when, and how old the answer is: an optional second parameter of `on`.
+/// Threads: a plain value; as the call began, and not kept current.
 struct call {
     member_id from;                         ///< empty: a client
     std::chrono::nanoseconds remaining{0};  ///< until the asker stops waiting
+    /// 0: the partition is owned here. Above 0, on a resource that says `serve_stale` alone: for
+    /// how long the lease of this node had ended, by its clock, when this read began; for so long
+    /// others may have owned the partition, and changed what is read here. The asker hears the same
+    /// (`resource::ask_with_age`, `gathered::item`).
+    std::chrono::nanoseconds age{0};
 };
 
 namespace detail {
