@@ -466,6 +466,54 @@ TEST(a_list, has_partitions_that_come_and_go) {
     EXPECT_EQ(dates.partitions(), (texts{"2024-05-01"}));
 }
 
+struct partition_of_key {
+    using reply = std::string;
+    std::string key;
+};
+class shelf_of_a_range {
+public:
+    using handles = requests<partition_of_key>;
+    explicit shelf_of_a_range(ownership mine) : mine_{std::move(mine)} {}
+    std::string on(const partition_of_key&) const { return mine_.partition().name; }
+
+private:
+    ownership mine_;
+};
+
+TEST(a_range, has_a_partition_from_each_bound_on_and_the_first_has_what_is_below_it) {
+    node_world world;
+    world.start_keeper();
+    const by_range how{.from = {"b", "g", "n"}};
+    node& ann = world.make(world.settings("ann"));
+    node& bob = world.make(world.settings("bob"));
+    const auto shelves = ann.serve<shelf_of_a_range>("shelves", how);
+    static_cast<void>(bob.serve<shelf_of_a_range>("shelves", how));
+    ASSERT_TRUE(ann.start());
+    ASSERT_TRUE(bob.start());
+    ASSERT_TRUE(world.until([&] {
+        std::set<std::string> owners;
+        for (const char* const key : {"b", "g", "n"}) {
+            const auto where = shelves.route(key);
+            owners.insert(where ? where->member : "");
+        }
+        return owners == std::set<std::string>{"ann", "bob"};
+    }));
+    EXPECT_EQ(shelves.partitions(), (texts{"b", "g", "n"}));
+    const std::vector<std::pair<std::string, std::string>> keys{{"", "b"},
+                                                                {"a", "b"},
+                                                                {"b", "b"},
+                                                                {"fzz", "b"},
+                                                                {"g", "g"},
+                                                                {"mzz", "g"},
+                                                                {"n", "n"},
+                                                                {"zz", "n"},
+                                                                {"\xff", "n"}};
+    for (const auto& [key, partition] : keys) {
+        EXPECT_EQ(world.answer(shelves.ask<partition_of_key>(key)), partition) << key;
+        EXPECT_EQ(shelves.route(key)->partition, partition) << key;
+    }
+}
+
 TEST(a_node, that_cannot_listen_says_so_and_may_be_started_again) {
     node_world world;
     world.start_keeper();
