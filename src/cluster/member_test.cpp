@@ -1,5 +1,6 @@
 #include "cluster/member_fixture_test.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <set>
 
@@ -319,6 +320,42 @@ planner all_to_the_last(const std::shared_ptr<int>& asked) {
         ++*asked;
         return planned_owners(input.partitions.size(), {input.members.back().id});
     };
+}
+
+TEST_F(member_test, gets_as_much_as_its_weight_among_the_others_says) {
+    start_keeper();
+    const auto weighs = [](double weight) {
+        return [weight](member_settings& settings) { settings.self.weight = weight; };
+    };
+    node& ann = start("ann", {{"r", hash_of(8)}}, weighs(0.5));
+    node& bob = start("bob", {{"r", hash_of(8)}}, weighs(1.5));
+    EXPECT_TRUE(wait([&] { return ann.app->count("r") == 2 && bob.app->count("r") == 6; }));
+}
+
+TEST_F(member_test, has_no_copy_of_what_another_of_its_zone_has_a_copy_of) {
+    start_keeper();
+    specification twice = hash_of(12);
+    twice.replicas = 2;
+    std::map<std::string, std::vector<node*>> zones;
+    for (const auto& [name, zone] : {std::pair{"ann", "east"},
+                                     std::pair{"bob", "east"},
+                                     std::pair{"cid", "west"},
+                                     std::pair{"dan", "west"}}) {
+        zones[zone].push_back(&start(name, {{"r", twice}}, [zone](member_settings& settings) {
+            settings.self.zone = zone;
+        }));
+    }
+    const auto shared_out = [&] {
+        return std::ranges::all_of(nodes,
+                                   [](const auto& one) { return one->app->count("r") == 6; });
+    };
+    ASSERT_TRUE(wait(shared_out));
+    for (const auto& [zone, members] : zones) {
+        std::map<std::string, std::shared_ptr<right>> both = members[0]->app->owned;
+        const auto& other = members[1]->app->owned;
+        both.insert(other.begin(), other.end());
+        EXPECT_EQ(both.size(), 12U) << zone << " has two copies of a partition, or none";
+    }
 }
 
 TEST_F(member_test, a_planner_of_the_users_own_decides_and_runs_on_the_leader_alone) {
