@@ -50,6 +50,8 @@ public:
     std::shared_ptr<runtime::loop> clock;
     int begun_without_right = 0;
     bool holds_preparing = false;
+    bool holds_init = false;
+    std::vector<callback<result<void>>> initializing;
     std::vector<planned_move> to_prepare;  ///< all that it was asked to
     std::vector<callback<result<void>>> preparing;
     std::vector<std::string> stuck_on;
@@ -105,7 +107,11 @@ public:
     }
     void leadership(bool gained, leader_epoch) override { leads = gained; }
     void initialize(std::vector<right::identity>, callback<result<void>> done) override {
-        done({});
+        if (holds_init) {
+            initializing.push_back(std::move(done));
+        } else {
+            done({});
+        }
     }
     void failed(const error& why) override { failure = why; }
     void resource_trouble(const std::string& resource, const error& why) override {

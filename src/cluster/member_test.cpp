@@ -358,6 +358,31 @@ TEST_F(member_test, has_no_copy_of_what_another_of_its_zone_has_a_copy_of) {
     }
 }
 
+TEST_F(member_test, whose_init_has_not_returned_by_its_deadline_leaves) {
+    start_keeper();
+    node& ann = start("ann", {{"r", hash_of(4)}});
+    ASSERT_TRUE(wait_owned(ann, "r", 4));
+    node& bob = start("bob", {{"r", hash_of(4)}}, [](member_settings& settings) {
+        settings.init_deadline = milliseconds{3000};
+    });
+    bob.app->holds_init = true;
+    ASSERT_TRUE(wait([&] { return !bob.app->initializing.empty(); }));
+    net.run_for(2900ms);
+    EXPECT_FALSE(bob.app->failure);
+    EXPECT_EQ(ann.app->view->members.size(), 2U);
+    net.run_for(200ms);
+    ASSERT_TRUE(bob.app->failure);
+    EXPECT_EQ(bob.app->failure->code, errc::timed_out);
+    EXPECT_TRUE(wait([&] { return ann.app->view->members.size() == 1; }));
+    EXPECT_TRUE(wait_owned(ann, "r", 4));
+    // It returns at last: too late.
+    on(bob, [](node& at) { at.app->initializing.front()({}); });
+    net.run_for(5s);
+    EXPECT_EQ(bob.app->count("r"), 0U);
+    EXPECT_EQ(ann.app->view->members.size(), 1U);
+    EXPECT_EQ(ann.app->count("r"), 4U);
+}
+
 TEST_F(member_test, a_planner_of_the_users_own_decides_and_runs_on_the_leader_alone) {
     start_keeper();
     const auto asked_a = std::make_shared<int>(0);
