@@ -134,8 +134,9 @@ struct gathered {
         std::string partition;
         Reply reply;
         std::chrono::nanoseconds age{0};  ///< as that of `aged`
+        std::int64_t plan = 0;  ///< by which its owner was found: that below, or a newer one
     };
-    std::int64_t plan = 0;  ///< the plan whose partitions were asked
+    std::int64_t plan = 0;  ///< the plan whose partitions were asked, each of them once
     std::vector<item> answers;
     std::vector<missing_partition> missing;
 };
@@ -146,6 +147,7 @@ namespace detail {
 struct answered {
     std::string body;
     std::chrono::nanoseconds age{0};
+    std::int64_t plan = 0;  ///< by which its owner was found
 };
 using answered_fn = std::move_only_function<void(result<answered>)>;
 
@@ -285,8 +287,11 @@ public:
         return std::move(answer);
     }
 
-    /// Asks every partition of one plan. Errors: unavailable (no plan has been read by the
-    /// deadline); else the partitions without an answer are named in `missing`.
+    /// Asks every partition of one plan, the newest read, each of them once. A partition that moves
+    /// meanwhile is answered by its next owner, and `item::plan` says by which newer plan; one that
+    /// is removed meanwhile is missing, one that is added is not asked. Errors: unavailable (no
+    /// plan has been read by the deadline); else the partitions without an answer are named in
+    /// `missing`.
     template <class Request, class... Fields>
     pending<gathered<detail::reply_of<Request>>> scatter(Fields&&... fields) const {
         static_assert((detail::awaitable_argument<Fields&&> && ...),
@@ -377,9 +382,11 @@ private:
     static result<gathered<Reply>> assemble(detail::gathering<Reply>& all) {
         gathered<Reply> out{.plan = all.plan, .answers = {}, .missing = {}};
         for (std::size_t i = 0; i < all.names.size(); ++i) {
-            auto one = detail::decode_aged<Reply>(std::move(*all.slots[i]));
+            result<detail::answered>& got = *all.slots[i];
+            const std::int64_t by = got ? got->plan : 0;
+            auto one = detail::decode_aged<Reply>(std::move(got));
             if (one) {
-                out.answers.push_back({all.names[i], std::move(one->reply), one->age});
+                out.answers.push_back({all.names[i], std::move(one->reply), one->age, by});
             } else {
                 out.missing.push_back({all.names[i], std::move(one.error())});
             }

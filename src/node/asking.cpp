@@ -214,7 +214,7 @@ void asking::ended(const ask_answer& got) {
     claim_.reset();
     switch (got.how) {
         case ask_end::answered:
-            finish(answered{got.body, got.age});
+            finish(answered{got.body, got.age, plan_});
             return;
         case ask_end::failed:
             finish(fail(got.code <= static_cast<std::uint8_t>(errc::closed)

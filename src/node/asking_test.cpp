@@ -343,6 +343,65 @@ TEST_F(asking_an_owner, ends_when_its_node_does) {
     EXPECT_EQ(outcome(), "closed");
 }
 
+struct probe {
+    using reply = std::string;
+    std::string key;
+};
+struct probed {
+    using handles = requests<probe>;
+};
+
+/// Asks all partitions of a list while plans change.
+class a_scatter_while_plans_change : public asking_an_owner {
+protected:
+    void plan(std::int64_t number, const std::map<std::string, member_id>& owners) {
+        cluster::specification spec;
+        spec.kind = cluster::resource_kind::list;
+        cluster::plan_chunk all{.number = number, .entries = {}};
+        for (const auto& [name, owner] : owners) {
+            auto& one = all.entries.emplace_back();
+            one.partition = name;
+            one.owner = owner;
+            one.fence = number;
+        }
+        resource->plan_read(std::make_shared<const cluster::plan_snapshot>(
+            "shelves",
+            0,
+            spec,
+            cluster::plan{.number = number, .since = {}, .chunks = {std::move(all)}}));
+    }
+    static scripted_mesh::script says(const std::string& name) {
+        return [name](const ask_envelope& what) {
+            return said(ask_end::answered, encode(name + " of " + what.partition));
+        };
+    }
+};
+
+TEST_F(a_scatter_while_plans_change, follows_what_moves_and_misses_what_is_removed) {
+    plan(7, {{"a", bob}, {"b", bob}, {"c", cid}});
+    node->net->by[bob] = [](const ask_envelope&) { return said(ask_end::not_owner); };
+    node->net->by[cid] = says("cid");
+    auto got = muster::resource<probed>{resource}.scatter<probe>("");
+    node->in.run_for(10ms);
+    EXPECT_FALSE(got.is_ready());
+    plan(8, {{"a", cid}, {"c", cid}, {"d", cid}});
+    node->in.run_for(1s);
+    ASSERT_TRUE(got.is_ready());
+    const auto all = got.get();
+    ASSERT_TRUE(all) << all.error().text;
+    EXPECT_EQ(all->plan, 7);
+    ASSERT_EQ(all->answers.size(), 2U);
+    EXPECT_EQ(all->answers[0].partition, "a");
+    EXPECT_EQ(all->answers[0].reply, "cid of a");
+    EXPECT_EQ(all->answers[0].plan, 8) << "it was routed by a newer one";
+    EXPECT_EQ(all->answers[1].partition, "c");
+    EXPECT_EQ(all->answers[1].reply, "cid of c");
+    EXPECT_EQ(all->answers[1].plan, 7);
+    ASSERT_EQ(all->missing.size(), 1U);
+    EXPECT_EQ(all->missing[0].partition, "b");
+    EXPECT_EQ(all->missing[0].why.code, errc::not_found) << all->missing[0].why.text;
+}
+
 TEST_F(asking_an_owner, ends_when_its_node_does_while_it_waits_for_one) {
     plan(7, {});
     ask(1h);

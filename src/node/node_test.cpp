@@ -74,6 +74,32 @@ TEST_F(three_nodes, gather_from_all_partitions_of_one_plan) {
     EXPECT_EQ(found, 20U);
 }
 
+TEST_F(three_nodes, gather_from_the_next_owner_what_moves_meanwhile_and_say_by_which_plan) {
+    const auto shelves = world.at("ann").use<shelf>("shelves");
+    std::vector<pending<gathered<std::string>>> asked;
+    auto left = world.at("bob").leave();
+    while (!left.is_ready()) {
+        asked.push_back(shelves.scatter<owner_of>(""));
+        world.in.run_for(100us);
+    }
+    std::size_t moved = 0;
+    for (auto& one : asked) {
+        const auto all = world.answer(std::move(one));
+        ASSERT_TRUE(all) << all.error().text;
+        EXPECT_TRUE(all->missing.empty()) << all->missing.front().why.text;
+        std::set<std::string> partitions;
+        for (const auto& got : all->answers) {
+            partitions.insert(got.partition);
+            EXPECT_GE(got.plan, all->plan);
+            moved += got.plan > all->plan ? 1U : 0U;
+        }
+        EXPECT_EQ(partitions.size(), 8U);
+        EXPECT_EQ(all->answers.size(), 8U) << "a partition has answered twice";
+    }
+    EXPECT_GT(moved, 0U) << "no plan came between a scatter and its answers";
+    EXPECT_EQ(left.get(), result<void>{});
+}
+
 TEST_F(three_nodes, name_the_partitions_that_a_cut_off_member_could_not_answer_for) {
     const auto shelves = world.at("ann").use<shelf>("shelves");
     const auto own = world.owners("ann").at("cid");
