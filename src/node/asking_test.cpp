@@ -297,6 +297,45 @@ TEST_F(asking_an_owner, is_repeated_while_it_certainly_did_not_run) {
     }
 }
 
+TEST_F(asking_an_owner, is_repeated_whichever_way_the_owner_says_that_it_did_not_run) {
+    for (const ask_end how : {ask_end::not_owner, ask_end::moving, ask_end::stranded}) {
+        answers.clear();
+        asked.clear();
+        plan(7, bob);
+        int left = 3;
+        node->net->by[bob] = [how, &left](const ask_envelope&) {
+            return left-- > 0 ? said(how) : said(ask_end::answered, "at last");
+        };
+        ask();
+        node->in.run_for(10s);
+        EXPECT_EQ(outcome(), "at last");
+        EXPECT_EQ(asked.size(), 4U);
+    }
+}
+
+TEST_F(asking_an_owner, is_not_repeated_for_an_error_of_the_handler_whatever_its_code) {
+    for (const errc code : {errc::unavailable,
+                            errc::stranded,
+                            errc::moving,
+                            errc::overloaded,
+                            errc::gone,
+                            errc::closed}) {
+        answers.clear();
+        asked.clear();
+        plan(7, bob);
+        node->net->by[bob] = [code](const ask_envelope&) -> result<std::string> {
+            return encode(ask_answer{.how = ask_end::failed,
+                                     .body = {},
+                                     .code = static_cast<std::uint8_t>(code),
+                                     .text = "of the handler"});
+        };
+        ask();
+        node->in.run_for(10s);
+        EXPECT_EQ(outcome(), name_of(code));
+        EXPECT_EQ(asked.size(), 1U);
+    }
+}
+
 TEST_F(asking_an_owner, brings_the_error_of_the_handler_as_it_was) {
     plan(7, bob);
     node->net->by[bob] = [](const ask_envelope&) -> result<std::string> {
