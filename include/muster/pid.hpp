@@ -3,6 +3,7 @@
 /// @file
 /// The address of a process: a value to print, compare, keep, and send inside messages.
 
+#include "muster/detail/short_text.hpp"
 #include "muster/ids.hpp"
 #include "muster/message.hpp"
 
@@ -23,12 +24,12 @@ class pid {
 public:
     /// Nobody.
     pid() = default;
-    pid(member_id life, std::string name, std::uint32_t index, std::uint32_t generation)
+    pid(member_id life, detail::short_text name, std::uint32_t index, std::uint32_t generation)
         : life_{life}, name_{std::move(name)}, index_{index}, generation_{generation} {}
 
     /// The life of the member it runs on; the member's name.
     [[nodiscard]] const member_id& life() const noexcept { return life_; }
-    [[nodiscard]] const std::string& member() const noexcept { return name_; }
+    [[nodiscard]] std::string member() const { return std::string{name_.view()}; }
     /// The place in its member's table, and which user of that place it is, from 1 on.
     [[nodiscard]] std::uint32_t index() const noexcept { return index_; }
     [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
@@ -53,7 +54,7 @@ public:
 
 private:
     member_id life_;
-    std::string name_;
+    detail::short_text name_;
     std::uint32_t index_ = 0;
     std::uint32_t generation_ = 0;
 };
@@ -70,17 +71,17 @@ struct codec<pid> {
     }
     static bool read(cbor_reader& in, pid& value) {
         std::size_t items = 0;
-        std::string name;
+        std::string_view name;
         member_id life;
         std::uint32_t index = 0;
         std::uint32_t generation = 0;
         if (!in.begin_array(items) || (items != 4 && !in.fail("expected the 4 parts of a pid")) ||
-            !detail::read_value(in, name) || !detail::read_value(in, life) ||
+            !in.read_string(name) || !detail::read_value(in, life) ||
             !detail::read_value(in, index) || !detail::read_value(in, generation)) {
             return false;
         }
         in.end_array();
-        value = pid{life, std::move(name), index, generation};
+        value = pid{life, name, index, generation};
         return true;
     }
 };
@@ -120,13 +121,13 @@ struct exit_signal {
 };
 
 /// Messages that were accepted and then lost, because the process ended before it took them. One
-/// notice for each destination until it is taken. An empty `to` stands for further destinations, for
-/// a name that could not be looked up, or for the global that is named.
+/// notice for each destination until it is taken. An empty `to` stands for further destinations,
+/// for a name that could not be looked up, or for the global that is named.
 struct undelivered {
     pid to;
     std::uint64_t count = 0;
-    /// The name of the `global` that was sent to: nobody came for it (`to` is empty), or the process
-    /// that it was then ended (`to`).
+    /// The name of the `global` that was sent to: nobody came for it (`to` is empty), or the
+    /// process that it was then ended (`to`).
     std::string global{};
 };
 

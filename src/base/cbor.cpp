@@ -193,7 +193,7 @@ bool cbor_reader::take(std::uint64_t length, std::string_view& value) {
     return true;
 }
 
-bool cbor_reader::read_string(std::string_view& value) {
+bool cbor_reader::read_long_string(std::string_view& value) {
     const bool text = at_ != end_ && (static_cast<unsigned char>(*at_) & major_mask) == 0x60;
     std::uint64_t length = 0;
     if (!head(text ? 0x60 : 0x40, length)) {
@@ -220,7 +220,7 @@ bool cbor_reader::enter(std::uint64_t items, std::uint64_t least_bytes) {
     return true;
 }
 
-bool cbor_reader::begin_array(std::size_t& items) {
+bool cbor_reader::begin_long_array(std::size_t& items) {
     std::uint64_t count = 0;
     if (!head(0x80, count)) {
         return fail("expected an array");

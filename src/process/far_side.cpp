@@ -267,8 +267,8 @@ void far_side::take_message(const mesh::arrival& one) {
 /// Where its process waits for it on this very thread, it goes on with it, and no mailbox is
 /// passed: what of an earlier message may still be on its way there goes first.
 bool far_side::take_at_once(const detail::local_ref& to, far_message& one) {
-    slot* const place = home_.find(to.index);
-    if (place == nullptr || !home_.worker_of(to.index).loop().is_current() ||
+    const auto [whose, place] = home_.find_place(to.index);
+    if (place == nullptr || !whose->loop().is_current() ||
         place->arrived.load(std::memory_order_relaxed) != nullptr || !place->tenant ||
         place->tenant->own().generation() != to.generation) {
         return false;

@@ -39,13 +39,14 @@ void host_core::add_workers(const std::vector<std::shared_ptr<runtime::loop>>& l
     }
 }
 
-slot* host_core::find(std::uint32_t index) noexcept {
+std::pair<worker*, slot*> host_core::find_place(std::uint32_t index) noexcept {
     const auto count = static_cast<std::uint32_t>(workers_.size());
-    return workers_[index % count]->slots().find(index / count);
+    worker& whose = *workers_[index % count];
+    return {&whose, whose.slots().find(index / count)};
 }
 
 pid host_core::pid_of(const detail::local_ref& one) const {
-    return one.generation == 0 ? pid{} : pid{member_.life, member_.name, one.index, one.generation};
+    return one.generation == 0 ? pid{} : pid{member_.life, short_name_, one.index, one.generation};
 }
 
 result<void> host_core::deliver(const pid& to, detail::parcel_ptr one) {
@@ -104,7 +105,7 @@ result<void> host_core::deliver_here(const detail::local_ref& to, detail::parcel
 }
 
 result<void> host_core::offer_here(const detail::local_ref& to, detail::parcel_ptr& one) {
-    slot* const place = find(to.index);
+    const auto [whose, place] = find_place(to.index);
     if (place == nullptr || !place->houses(to.generation)) {
         return fail(errc::gone, pid_of(to).text() + " has ended");
     }
@@ -117,7 +118,7 @@ result<void> host_core::offer_here(const detail::local_ref& to, detail::parcel_p
     } while (!place->load.compare_exchange_weak(
         load, load + one_message + one->weight, std::memory_order_relaxed));
     one->generation = to.generation;
-    worker_of(to.index).put(*place, std::move(one));
+    whose->put(*place, std::move(one));
     return {};
 }
 

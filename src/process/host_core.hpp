@@ -59,7 +59,7 @@ public:
     pid spawn_under(std::move_only_function<process(self)> body,
                     std::shared_ptr<process_right> under);
     /// The address of a process that has ended: whoever monitors it hears so.
-    [[nodiscard]] pid ended_pid() const { return {member_.life, member_.name, 0xffff'ffffU, 1}; }
+    [[nodiscard]] pid ended_pid() const { return {member_.life, short_name_, 0xffff'ffffU, 1}; }
     detail::alarm arm(std::chrono::nanoseconds after,
                       std::move_only_function<void()> fire) override;
     void disarm(const detail::alarm& one) override;
@@ -115,7 +115,9 @@ public:
         return *workers_[index % workers_.size()];
     }
     /// Null if nobody ever lived there.
-    [[nodiscard]] slot* find(std::uint32_t index) noexcept;
+    [[nodiscard]] slot* find(std::uint32_t index) noexcept { return find_place(index).second; }
+    /// The same, with whose it is.
+    [[nodiscard]] std::pair<worker*, slot*> find_place(std::uint32_t index) noexcept;
     [[nodiscard]] std::uint64_t next_number() noexcept {
         return numbers_.fetch_add(1, std::memory_order_relaxed) + 1;
     }
@@ -146,6 +148,7 @@ private:
 
     const std::shared_ptr<runtime::platform> platform_;
     const home_member member_;
+    const detail::short_text short_name_{member_.name};
     const process_limits limits_;
     far_side far_{*this};
     std::function<std::string(const member_id&)> names_;

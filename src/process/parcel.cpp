@@ -16,8 +16,8 @@
 namespace muster {
 
 std::string pid::text() const {
-    return name_ + '/' + std::to_string(index_) + '.' + std::to_string(generation_) + '@' +
-           life_.brief();
+    return std::string{name_.view()} + '/' + std::to_string(index_) + '.' +
+           std::to_string(generation_) + '@' + life_.brief();
 }
 
 namespace detail {

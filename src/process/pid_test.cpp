@@ -34,6 +34,24 @@ TEST(pid, is_told_apart_by_place_generation_and_life) {
     EXPECT_EQ(some.size(), 2U);
 }
 
+TEST(pid, keeps_a_name_of_any_length_through_copies_and_moves) {
+    for (const std::size_t length : {0U, 1U, 15U, 16U, 30U, 31U, 32U, 200U}) {
+        const std::string name(length, 'n');
+        pid one{life, name, 7, 3};
+        const pid copy = one;  // NOLINT(performance-unnecessary-copy-initialization)
+        pid other{life, std::string(200 - length, 'o'), 1, 1};
+        other = one;
+        EXPECT_EQ(other.member(), name);
+        other = std::as_const(other);
+        EXPECT_EQ(other.member(), name);
+        const pid moved = std::move(one);
+        EXPECT_EQ(moved.member(), name);
+        EXPECT_EQ(copy.member(), name);
+        one = moved;
+        EXPECT_EQ(one.member(), name);
+    }
+}
+
 RC_GTEST_PROP(pid,
               travels_inside_messages,
               (const std::string& name, std::uint32_t index, std::uint32_t generation)) {

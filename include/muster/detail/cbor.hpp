@@ -20,8 +20,7 @@ namespace muster {
 /// Lifetime: holds a reference to the string, whose contents are right once the writer is gone.
 class cbor_writer {
 public:
-    explicit cbor_writer(std::string& out)
-        : out_{out}, at_{out.data() + out.size()}, end_{at_} {}
+    explicit cbor_writer(std::string& out) : out_{out}, at_{out.data() + out.size()}, end_{at_} {}
     cbor_writer(const cbor_writer&) = delete;
     cbor_writer& operator=(const cbor_writer&) = delete;
     ~cbor_writer() { out_.resize(static_cast<std::size_t>(at_ - out_.data())); }
@@ -119,13 +118,37 @@ public:
     /// Any number; one beyond 2^53 may lose digits.
     [[nodiscard]] bool read_double(double& value);
     /// Text or a byte string.
-    [[nodiscard]] bool read_string(std::string_view& value);
+    [[nodiscard]] bool read_string(std::string_view& value) {
+        if (left() >= 2) {
+            const unsigned first = static_cast<unsigned char>(at_[0]);
+            const unsigned form = first & 0x1fU;
+            const std::size_t head = form < 24 ? 1 : 2;
+            const std::size_t length = form < 24 ? form : static_cast<unsigned char>(at_[1]);
+            if ((first & 0xc0U) == 0x40 && form <= 24 && length <= left() - head) {
+                value = {at_ + head, length};
+                at_ += head + length;
+                return true;
+            }
+        }
+        return read_long_string(value);
+    }
     /// A byte string.
     [[nodiscard]] bool read_bytes(std::string_view& value);
 
     /// Enters an array of `items` items, all of which must be read (or skipped) before
     /// `end_array()`.
-    [[nodiscard]] bool begin_array(std::size_t& items);
+    [[nodiscard]] bool begin_array(std::size_t& items) {
+        if (at_ != end_ && depth_ < max_depth) {
+            const unsigned count = static_cast<unsigned char>(*at_) - 0x80U;
+            if (count < 24 && count < left()) {
+                items = count;
+                ++at_;
+                ++depth_;
+                return true;
+            }
+        }
+        return begin_long_array(items);
+    }
     void end_array() noexcept { --depth_; }
     [[nodiscard]] bool begin_map(std::size_t& pairs);
     void end_map() noexcept { --depth_; }
@@ -141,9 +164,7 @@ public:
     /// Passes over one item of any kind, with all it contains.
     [[nodiscard]] bool skip();
 
-    [[nodiscard]] std::size_t left() const noexcept {
-        return static_cast<std::size_t>(end_ - at_);
-    }
+    [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
     [[nodiscard]] std::size_t offset() const noexcept {
         return static_cast<std::size_t>(at_ - begin_);
     }
@@ -167,6 +188,8 @@ private:
         }
         return long_head(major, value);
     }
+    [[nodiscard]] bool read_long_string(std::string_view& value);
+    [[nodiscard]] bool begin_long_array(std::size_t& items);
     [[nodiscard]] bool long_head(unsigned major, std::uint64_t& value);
     [[nodiscard]] bool take(std::uint64_t length, std::string_view& value);
     [[nodiscard]] bool enter(std::uint64_t items, std::uint64_t least_bytes);

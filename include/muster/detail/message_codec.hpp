@@ -157,6 +157,13 @@ template <class Tuple>
     if (!in.begin_array(items)) {
         return false;
     }
+    if (items == std::tuple_size_v<Tuple>) {
+        if (!std::apply([&](auto&... field) { return (read_value(in, field) && ...); }, fields)) {
+            return false;
+        }
+        in.end_array();
+        return true;
+    }
     const auto read_one = [&](auto& field) {
         if (items == 0) {
             return true;  // An older sender: the field keeps its default.

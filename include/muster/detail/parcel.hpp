@@ -116,7 +116,7 @@ struct local_ref {
 /// Another node as its processes are known here: one for all that comes from it.
 struct far_node {
     member_id life;
-    std::string name;  ///< Its member's.
+    short_text name;  ///< Its member's.
 };
 
 /// A message of another node as it was read from the network, live during a call only.

@@ -48,6 +48,8 @@ class [[nodiscard]] received {
 public:
     received(T&& message, pid&& sender, std::shared_ptr<detail::ask_ticket>&& ticket)
         : body{std::move(message)}, from{std::move(sender)}, ticket_{std::move(ticket)} {}
+    /// An empty one, to be filled.
+    explicit received(pid&& sender) : body{}, from{std::move(sender)} {}
     received(received&& other) noexcept = default;
     received& operator=(received&& other) noexcept {
         std::swap(body, other.body);
@@ -120,6 +122,9 @@ public:
                std::move(message),
                std::move(sender),
                std::move(ticket)} {}
+    template <class T>
+    received_one_of(std::in_place_type_t<T> /*which*/, pid&& sender)
+        : one_{std::in_place_type<received<T>>, std::move(sender)} {}
 
     /// The message, if it is a `T`; else null.
     template <class T>
@@ -170,6 +175,12 @@ Answer open_as(parcel& one, pid& from) {
     }
 }
 
+inline pid sender_of(const far_text& what) {
+    return what.from.generation == 0  // A plain thread sent it.
+               ? pid{}
+               : pid{what.node.life, what.node.name, what.from.index, what.from.generation};
+}
+
 /// Reads a message that nobody asked, which is the `which`-th of `Messages`, and puts it as an
 /// `Answer` at `at`. False: it cannot be read, and there is none.
 template <class Answer, class Message, class... Others>
@@ -177,21 +188,15 @@ bool open_far_as(void* at, std::size_t which, const far_text& what) {
     if (which == 0) {
         Answer* one = nullptr;
         received<Message>* opened = nullptr;
-        pid sender;
-        if (what.from.generation != 0) {  // Else a plain thread sent it.
-            sender = {what.node.life, what.node.name, what.from.index, what.from.generation};
-        }
+        auto sender = sender_of(what);
         if constexpr (std::is_same_v<typename Answer::value_type, received<Message>>) {
-            one = std::construct_at(
-                static_cast<Answer*>(at), std::in_place, Message{}, std::move(sender), nullptr);
+            one = std::construct_at(static_cast<Answer*>(at), std::in_place, std::move(sender));
             opened = &**one;
         } else {
             one = std::construct_at(static_cast<Answer*>(at),
                                     std::in_place,
                                     std::in_place_type<Message>,
-                                    Message{},
-                                    std::move(sender),
-                                    nullptr);
+                                    std::move(sender));
             opened = (*one)->template get_if<Message>();
         }
         cbor_reader reader{what.body};
