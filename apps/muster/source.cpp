@@ -75,6 +75,21 @@ std::string in_words(std::chrono::milliseconds time) {
     return std::to_string(ms) + " ms";
 }
 
+/// What most often is behind `trouble`, the reasons of the servers that were tried.
+std::string likely_cause(std::string_view trouble) {
+    const auto tells = [&](std::string_view part) { return trouble.contains(part); };
+    if (tells("not a ZooKeeper server")) {
+        return "the port is another program's; ZooKeeper's is 2181 as a rule";
+    }
+    if (tells("refused")) {
+        return "nothing listens there; to try things out run `muster dev` in another terminal";
+    }
+    if (tells("does not answer")) {
+        return "the server hangs, or the port is another program's";
+    }
+    return "the address is wrong, or a firewall is in between";
+}
+
 /// All that lives on the loop.
 struct desk {
     std::unique_ptr<client> zk;
@@ -97,7 +112,7 @@ public:
         loop_->post([this] {
             zookeeper::client_options options;
             options.servers = servers_;
-            options.session_timeout = std::chrono::milliseconds{10'000};
+            options.session_timeout = session_timeout_within(common_.timeout.value);
             desk_.zk = client::start(
                 loop_, std::move(options), [this](const auto& change) { session_changed(change); });
         });
@@ -249,13 +264,7 @@ failure zookeeper_source::explain(const error& why,
                    common_.zookeeper.value + (trouble.empty() ? "" : " (" + trouble + ")")},
                   {"from", common_.zookeeper.origin}},
         .hint = {}};
-    if (trouble.find("refused") != std::string::npos) {
-        made.facts.emplace_back("likely",
-                                "nothing listens there; to try things out run `muster dev` in "
-                                "another terminal");
-    } else {
-        made.facts.emplace_back("likely", "the address is wrong, or a firewall is in between");
-    }
+    made.facts.emplace_back("likely", likely_cause(trouble));
     return made;
 }
 
@@ -305,6 +314,11 @@ bool zookeeper_source::wait_for_change(duration limit) {
 }
 
 }  // namespace
+
+std::chrono::milliseconds session_timeout_within(std::chrono::milliseconds timeout) {
+    constexpr std::chrono::milliseconds longest{10'000};
+    return std::min(longest, timeout * 4 / 5);
+}
 
 outcome<std::unique_ptr<source>> open_source(const context& at) {
     auto servers = zookeeper::connect_string::parse(at.common.zookeeper.value);

@@ -6,6 +6,7 @@
 #include "command.hpp"
 #include "picture.hpp"
 
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -24,6 +25,11 @@ public:
     /// Any thread.
     virtual void interrupt() = 0;
 };
+
+/// The session to ask for, so that every server listed has its try within `timeout` (--timeout):
+/// each gets its share of the session timeout to answer, and one round over them all has to leave
+/// time to tell of it.
+[[nodiscard]] std::chrono::milliseconds session_timeout_within(std::chrono::milliseconds timeout);
 
 /// Connects to what the settings say. Errors: MUS0605, MUS0606 (the connect string).
 [[nodiscard]] outcome<std::unique_ptr<source>> open_source(const context& at);

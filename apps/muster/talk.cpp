@@ -1,5 +1,7 @@
 #include "talk.hpp"
 
+#include "source.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -11,6 +13,7 @@ config settings_of(const settings& common) {
     out.cluster = common.cluster.value;
     out.zookeeper = common.zookeeper.value;
     out.ask_deadline = common.timeout.value;
+    out.session_timeout = session_timeout_within(common.timeout.value);
     return out;
 }
 
