@@ -48,7 +48,7 @@ private:
         loop_.post(life_.wrap([this, i, server, deadline] {
             steps_[i] = zookeeper::ask_four_letter(
                 loop_, server, "srvr", deadline, [this, i](const result<std::string>& got) {
-                    answered(i, got && !got->empty());
+                    answered(i, got && zookeeper::is_answer_to_word(*got));
                 });
         }));
     }

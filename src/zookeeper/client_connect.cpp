@@ -126,15 +126,52 @@ void client_core::greet(std::unique_ptr<runtime::stream> stream, const runtime::
     encode(link_->gathering, hello);
     w.end_frame(mark);
 
-    clock_->set(loop_->now() + attempt_time(), [weak = weak_from_this(), link = link_.get()] {
-        const auto me = weak.lock();
-        if (me != nullptr && me->phase_ == phase::greeting && me->link_.get() == link) {
-            me->lose("it accepts connections, but does not answer");
+    const instant end = loop_->now() + attempt_time();
+    at_greeting(loop_->now() + attempt_time() / 2, [this, end] {
+        if (last_zxid_ == 0) {
+            ask_who_does_not_greet(end);
         }
+        at_greeting(end, [this] { lose("it accepts connections, but does not answer"); });
     });
     read(link_);
     flush();
     link_->connect_sent = link_->last_sent;
+}
+
+/// Runs `task` at `when` if this connection is still being greeted then.
+void client_core::at_greeting(instant when, task_fn task) {
+    clock_->set(when,
+                [weak = weak_from_this(), link = link_.get(), task = std::move(task)]() mutable {
+                    const auto me = weak.lock();
+                    if (me != nullptr && me->phase_ == phase::greeting && me->link_.get() == link) {
+                        task();
+                    }
+                });
+}
+
+/// Many strangers are silent to a handshake, for no line ends in it. Only who has never spoken with
+/// a ZooKeeper server wonders; others do not burden a slow one with a second connection.
+void client_core::ask_who_does_not_greet(instant end) {
+    if (asking_ != nullptr) {
+        return;
+    }
+    asking_ = ask_who_is_there(
+        *loop_,
+        link_->server,
+        end,
+        [weak = weak_from_this(), held = std::weak_ptr{link_}](result<std::string> got) {
+            const auto me = weak.lock();
+            if (me == nullptr || me->abandoned_) {
+                return;
+            }
+            me->retire(std::move(me->asking_));
+            const auto alive = held.lock();
+            const bool greeting =
+                alive != nullptr && me->link_ == alive && me->phase_ == phase::greeting;
+            if (greeting && got && !got->empty() && !is_answer_to_word(*got)) {
+                me->lose(describe_stranger(*got));
+            }
+        });
 }
 
 void client_core::on_greeting(std::string_view body, instant acked) {

@@ -152,6 +152,8 @@ private:
     void resolve(const runtime::host_port& name);
     void dial(const runtime::endpoint& server);
     void greet(std::unique_ptr<runtime::stream> stream, const runtime::endpoint& server);
+    void at_greeting(instant when, task_fn task);
+    void ask_who_does_not_greet(instant end);
     void attempt_failed(const std::string& whom, std::string_view why);
     void on_greeting(std::string_view body, instant acked);
     void go_up(handshake_answer answer, instant acked);

@@ -216,9 +216,23 @@ TEST(handshake, timeout_zero_for_no_session_means_that_ours_is_over) {
 
 TEST(handshake, strangers_are_described) {
     EXPECT_EQ(describe_stranger("HTTP/1.1 400 Bad Request\r\nServer: x\r\n"),
-              "not a ZooKeeper server: it answers 'HTTP/1.1 400 Bad Request'");
+              "a web server, not a ZooKeeper server: it answers 'HTTP/1.1 400 Bad Request'");
+    EXPECT_EQ(describe_stranger("<html>\r\n<head>"),
+              "a web server, not a ZooKeeper server: it answers '<html>'");
+    EXPECT_EQ(describe_stranger("-ERR unknown command 'srvr'\r\n"),
+              "not a ZooKeeper server: it answers '-ERR unknown command 'srvr''");
     EXPECT_THAT(describe_stranger("\x15\x03\x01\x00\x02\x02"s), HasSubstr("TLS"));
     EXPECT_THAT(describe_stranger("\xff\xff\xff\xff"), HasSubstr("ff ff ff ff"));
+}
+
+TEST(handshake, srvr_tells_servers_from_strangers) {
+    EXPECT_TRUE(is_answer_to_word("Zookeeper version: 3.8.0\nMode: follower\n"));
+    EXPECT_TRUE(is_answer_to_word("This ZooKeeper instance is not currently serving requests\n"));
+    EXPECT_TRUE(is_answer_to_word("srvr is not executed because it is not in the whitelist.\n"));
+    EXPECT_TRUE(is_answer_to_word("ClickHouse Keeper version: v23.8\nMode: leader\n"));
+    EXPECT_FALSE(is_answer_to_word("HTTP/1.1 400 Bad Request\r\n"));
+    EXPECT_FALSE(is_answer_to_word("-ERR unknown command 'srvr'\r\n"));
+    EXPECT_FALSE(is_answer_to_word(""));
 }
 
 TEST(handshake, srvr_tells_zxid_and_mode) {

@@ -69,6 +69,42 @@ TEST_F(client_test, an_http_server_is_recognised_and_another_server_taken) {
     EXPECT_EQ(zk->state(), session_state::connecting);
 }
 
+TEST_F(client_test, an_http_server_that_waits_for_the_end_of_a_line_is_recognised_too) {
+    scripted_server& web = add_server("web");
+    web.on_first_bytes = [&](auto& peer) {
+        if (peer.in.rest().ends_with('\n')) {
+            web.send_raw(peer, "<!DOCTYPE HTML>\n<html lang=\"en\">\n");
+            web.hang_up(peer);
+        }
+        return true;
+    };
+    start("web");
+    ASSERT_TRUE(wait([&] { return !changes.empty(); }));
+    EXPECT_THAT(changes[0].text,
+                HasSubstr("a web server, not a ZooKeeper server: it answers '<!DOCTYPE HTML>'"));
+}
+
+TEST_F(client_test, a_server_that_is_slow_to_greet_is_not_taken_for_a_stranger) {
+    scripted_server& slow = add_server("slow");
+    scripted_server::peer* first = nullptr;
+    slow.on_greeting = [&](auto& peer, const auto&) {
+        first = &peer;
+        return true;
+    };
+    slow.on_first_bytes = [&](auto& peer) {
+        if (peer.in.rest() != "srvr\n") {
+            return false;
+        }
+        slow.send_raw(peer, "Zookeeper version: 3.8.0\nMode: follower\n");
+        slow.hang_up(peer);
+        slow.welcome(*first, 4000, 5);
+        return true;
+    };
+    start("slow");
+    ASSERT_TRUE(wait_for(session_state::connected));
+    EXPECT_EQ(changes.size(), 1U);
+}
+
 TEST_F(client_test, absurd_handshakes_are_refused_and_the_next_server_taken) {
     scripted_server& odd = add_server("odd");
     std::vector<std::int32_t> offers{0, -1, 1, 2'147'483'647, 540'291'120};

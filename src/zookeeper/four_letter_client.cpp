@@ -139,6 +139,18 @@ std::unique_ptr<runtime::operation> ask_four_letter(runtime::loop& loop,
     return std::make_unique<asking>(loop, std::move(what));
 }
 
+std::unique_ptr<runtime::operation> ask_who_is_there(runtime::loop& loop,
+                                                     const runtime::endpoint& server,
+                                                     instant deadline,
+                                                     callback<result<std::string>> done) {
+    return ask_four_letter(loop, server, "srvr\n", deadline, std::move(done));
+}
+
+bool is_answer_to_word(std::string_view answer) {
+    return answer.find("eeper") != std::string_view::npos ||
+           answer.find("not in the whitelist") != std::string_view::npos;
+}
+
 std::optional<std::int64_t> zxid_in_srvr(std::string_view answer) {
     const std::string_view text = field(answer, "Zxid:");
     if (!text.starts_with("0x")) {

@@ -4,6 +4,7 @@
 #include "zookeeper/protocol.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 namespace muster::zookeeper {
@@ -12,6 +13,10 @@ namespace {
 constexpr std::chrono::milliseconds longest_timeout = std::chrono::hours{1};
 /// A session shorter than this cannot be kept: its pings would come later than its end.
 constexpr std::chrono::milliseconds shortest_timeout{50};
+
+char lowered(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 std::string session_text(std::int64_t id) {
     return "0x" + base::hex16(static_cast<std::uint64_t>(id));
@@ -58,12 +63,24 @@ result<handshake_answer> judge_handshake(std::string_view body,
             raw.session, std::move(raw.password), std::chrono::milliseconds{raw.timeout_ms}}};
 }
 
+bool is_web_server(std::string_view first_bytes) {
+    // Whoever is asked in no version of HTTP gets the page alone from some, without a status line.
+    return std::ranges::any_of(
+        std::array<std::string_view, 3>{"HTTP/", "<!doctype", "<html"},
+        [&](std::string_view start) {
+            return first_bytes.size() >= start.size() &&
+                   std::ranges::equal(
+                       first_bytes.substr(0, start.size()), start, {}, lowered, lowered);
+        });
+}
+
 std::string describe_stranger(std::string_view first_bytes) {
     const std::string_view seen = first_bytes.substr(0, 32);
     const std::string_view line = seen.substr(0, seen.find_first_of("\r\n"));
     const auto printable = [](char c) { return c >= ' ' && c <= '~'; };
     if (!line.empty() && std::all_of(line.begin(), line.end(), printable)) {
-        return "not a ZooKeeper server: it answers '" + std::string{line} + "'";
+        return std::string{is_web_server(first_bytes) ? "a web server, " : ""} +
+               "not a ZooKeeper server: it answers '" + std::string{line} + "'";
     }
     if (seen.size() >= 2 && (seen[0] == '\x15' || seen[0] == '\x16') && seen[1] == '\x03') {
         return "not a ZooKeeper server without TLS: it answers with a TLS record";

@@ -28,6 +28,8 @@ struct handshake_answer {
                                                        std::int64_t asked,
                                                        bool reject_read_only);
 
+/// Whether an answer begins as a web server's does.
+[[nodiscard]] bool is_web_server(std::string_view first_bytes);
 /// Says what a server is that did not answer with a frame, from the first bytes of its answer.
 [[nodiscard]] std::string describe_stranger(std::string_view first_bytes);
 

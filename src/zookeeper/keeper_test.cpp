@@ -253,6 +253,14 @@ TEST_F(keeper_test, answers_four_letters_and_hangs_up) {
     EXPECT_EQ(served->connections(), 0U);
 }
 
+TEST_F(keeper_test, answers_four_letters_that_end_a_line_too) {
+    serve();
+    plain_peer& one = dial();
+    in_loop([&] { one.say("srvr\n"); });
+    EXPECT_NE(one.heard.find("Mode: standalone\n"), std::string::npos);
+    EXPECT_TRUE(one.is_over);
+}
+
 TEST_F(keeper_test, refuses_what_is_not_zookeeper_before_it_makes_room) {
     serve();
     plain_peer& web = dial();

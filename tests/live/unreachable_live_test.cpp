@@ -20,7 +20,36 @@ protected:
         address_ = good;
         return said;
     }
+
+    /// Python's web server, and where it is.
+    std::string start_web_server() {
+        web_ = std::make_unique<child_process>(
+            std::vector<std::string>{
+                "/bin/sh",
+                "-c",
+                "exec python3 -u -m http.server 0 --bind 127.0.0.1 --directory " +
+                    folder_.string()},
+            folder_ / "web");
+        const std::string before = "port ";
+        EXPECT_TRUE(until([&] { return web_->printed().contains("http://"); }, 20s));
+        const std::string said = web_->printed();
+        const auto at = said.find(before) + before.size();
+        return "127.0.0.1:" + said.substr(at, said.find(' ', at) - at);
+    }
+
+    std::unique_ptr<child_process> web_;
 };
+
+TEST_F(wrong_servers, a_web_server_is_called_one) {
+    const std::string web = start_web_server();
+    const auto [looked, seen] = ask_at(web, {"status", "--timeout", "2s"});
+    EXPECT_EQ(looked, 3) << seen;
+    EXPECT_TRUE(seen.contains(web + ": a web server, not a ZooKeeper server")) << seen;
+    EXPECT_TRUE(seen.contains("the port is another program's")) << seen;
+    const auto [stood, said] = ask_at(web, {"elect", "job", "--timeout", "2s", "--", "true"});
+    EXPECT_EQ(stood, 4) << said;
+    EXPECT_TRUE(said.contains(web + ": a web server, not a ZooKeeper server")) << said;
+}
 
 TEST_F(wrong_servers, that_are_silent_do_not_hide_the_one_that_serves) {
     const silent_port one;
@@ -41,11 +70,13 @@ TEST_F(wrong_servers, that_are_silent_do_not_hide_the_one_that_serves) {
 
 TEST_F(wrong_servers, are_each_told_of_with_a_reason) {
     const silent_port silent;
+    const std::string web = start_web_server();
     const auto [code, said] =
-        ask_at(silent.address() + ",127.0.0.1:1", {"status", "--timeout", "3s"});
+        ask_at(silent.address() + "," + web + ",127.0.0.1:1", {"status", "--timeout", "3s"});
     EXPECT_EQ(code, 3) << said;
     EXPECT_TRUE(said.contains(silent.address() + ": it accepts connections, but does not answer"))
         << said;
+    EXPECT_TRUE(said.contains(web + ": a web server, not a ZooKeeper server")) << said;
     EXPECT_TRUE(said.contains("127.0.0.1:1: ")) << said;
     EXPECT_TRUE(said.contains("refused")) << said;
 }

@@ -1,6 +1,7 @@
 #include "live/loop_room.hpp"
 #include "live/real_zookeeper.hpp"
 #include "zookeeper/client.hpp"
+#include "zookeeper/four_letter_client.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -343,6 +344,24 @@ TEST_F(standalone, four_letter_words_are_answered) {
     const auto answer = made.get_future().get();
     ASSERT_TRUE(answer) << answer.error().text;
     EXPECT_THAT(*answer, HasSubstr("Mode: standalone"));
+}
+
+TEST_F(standalone, a_word_that_is_sent_as_a_line_is_answered_all_the_same) {
+    loop_room room;
+    for (int i = 0; i < 50; ++i) {
+        std::promise<result<std::string>> made;
+        auto asking = room.on([&] {
+            return ask_who_is_there(*room.loop(),
+                                    {"127.0.0.1", server->port(0)},
+                                    room.in(5s),
+                                    [&](result<std::string> got) { made.set_value(got); });
+        });
+        const auto answer = made.get_future().get();
+        room.on([&] { asking.reset(); });
+        ASSERT_TRUE(answer) << answer.error().text;
+        EXPECT_TRUE(is_answer_to_word(*answer));
+        EXPECT_THAT(*answer, HasSubstr("Mode: standalone"));
+    }
 }
 
 // --- Faults --------------------------------------------------------------------------------------

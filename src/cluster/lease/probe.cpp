@@ -1,6 +1,7 @@
 #include "cluster/lease/probe.hpp"
 
 #include "base/text.hpp"
+#include "zookeeper/handshake.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -89,7 +90,9 @@ void server_probe::next_address() {
     }
     ++address_;
     asking_conf_ = false;
-    ask("srvr");
+    // As a line: whoever is no ZooKeeper server may wait for the end of one. What there is leaves
+    // four bytes, and heeds no more.
+    ask("srvr\n");
 }
 
 void server_probe::ask(std::string_view word) {
@@ -133,6 +136,11 @@ void server_probe::word_answered() {
     if (!asking_conf_) {
         if (srvr_.empty()) {
             host_failed(addresses_[address_ - 1].text() + ": closed without an answer to srvr");
+            return;
+        }
+        if (zookeeper::is_web_server(srvr_)) {
+            host_failed(addresses_[address_ - 1].text() + ": " +
+                        zookeeper::describe_stranger(srvr_));
             return;
         }
         // A server that is starting, or has no quorum, answers so; what it is it cannot say yet.

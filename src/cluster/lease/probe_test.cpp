@@ -80,5 +80,33 @@ TEST(server_probe, waits_for_a_server_that_is_starting) {
     w.run_for(1s);
 }
 
+TEST(server_probe, names_a_web_server) {
+    world w{1, {}};
+    talker server{w, "web", {"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"}};
+    host& here = w.add_host("here");
+    const auto loop = here.process()->make_loop("control");
+    std::unique_ptr<server_probe> probe;
+    bool found = false;
+    std::vector<std::string> troubles;
+    loop->post([&] {
+        probe = std::make_unique<server_probe>(
+            *loop,
+            *zookeeper::connect_string::parse(server.machine.address() + ":2181"),
+            [&](const server_facts&) { found = true; },
+            [&](const error& what) { troubles.push_back(what.text); });
+    });
+    w.run_for(1s);
+    EXPECT_FALSE(found);
+    ASSERT_FALSE(troubles.empty());
+    EXPECT_NE(troubles[0].find("a web server, not a ZooKeeper server"), std::string::npos)
+        << troubles[0];
+    loop->post([&] { probe.reset(); });
+    server.loop->post([&] {
+        server.lines.clear();
+        server.listening.reset();
+    });
+    w.run_for(1s);
+}
+
 }  // namespace
 }  // namespace muster::cluster
