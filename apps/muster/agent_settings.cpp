@@ -107,6 +107,10 @@ outcome<cluster::member_settings> member_settings_of(const given& words,
     }
     made.servers = std::move(*servers);
     made.cluster = common.cluster.value;
+    if (!common.digest.value.empty()) {
+        made.auth.emplace_back("digest", common.digest.value);
+        made.access = zookeeper::creator_all_acl();
+    }
     made.self.name = name;
     made.self.version = own_version();
     if (const auto text = words.text("--session-timeout"); text && *text != "auto") {

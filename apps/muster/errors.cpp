@@ -108,7 +108,10 @@ constexpr std::array table{
                 exit_code::refused,
                 "ZooKeeper refused the credentials",
                 "The server wants credentials that were not given, or refused those given; or the "
-                "znodes of this cluster belong to somebody else."},
+                "znodes of this cluster belong to somebody else. Credentials are `digest`, "
+                "user:password, in muster.toml (or another file, with --config), or MUSTER_DIGEST "
+                "in the environment: the same that the members have. There is no flag for them, "
+                "because other users of the machine could read it."},
     known_error{"MUS0605",
                 exit_code::usage,
                 "the command line is wrong",
@@ -219,7 +222,12 @@ exit_code exit_of(const failure& what) {
 }
 
 failure failure_of(const error& what) {
-    return {.code = code_of(what.code), .message = what.text, .facts = {}, .hint = {}};
+    const std::string_view hint =
+        what.code == errc::not_authorized
+            ? "give the members' user:password as `digest` in muster.toml, or as MUSTER_DIGEST"
+            : "";
+    return {
+        .code = code_of(what.code), .message = what.text, .facts = {}, .hint = std::string{hint}};
 }
 
 void print_failure(std::ostream& err, const failure& what, bool as_json, bool colours) {

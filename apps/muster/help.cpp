@@ -40,6 +40,8 @@ void print_help(std::ostream& out) {
     for (const flag_spec& flag : common_flags()) {
         print_flag(out, flag);
     }
+    out << "\nCredentials, where the members have some: `digest` (user:password) in the file, or\n"
+           "MUSTER_DIGEST.\n";
     out << "\nExit codes: 0 done or healthy, 1 no, 2 usage, 3 could not reach ZooKeeper,\n"
            "4 timed out, 5 refused, 6 conflict, 130 interrupted.\n\n"
            "Example:\n  muster dev                     # in one terminal\n"

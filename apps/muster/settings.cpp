@@ -14,13 +14,14 @@ namespace {
 
 struct key_spec {
     std::string_view key;  ///< in a file
-    std::string_view flag;
+    std::string_view flag;  ///< "" for none
     std::string_view variable;
 };
 
 constexpr std::array keys{
     key_spec{"zookeeper", "--zookeeper", "MUSTER_ZOOKEEPER"},
     key_spec{"cluster", "--cluster", "MUSTER_CLUSTER"},
+    key_spec{"digest", "", "MUSTER_DIGEST"},  // no flag: others could read it
     key_spec{"timeout", "--timeout", "MUSTER_TIMEOUT"},
     key_spec{"log_level", "--log-level", "MUSTER_LOG_LEVEL"},
     key_spec{"color", "--color", "MUSTER_COLOR"},
@@ -87,6 +88,14 @@ std::optional<failure> take(settings& into, std::string_view key, setting<std::s
             return wrong(found, key, "a name that is not empty");
         }
         (key == "cluster" ? into.cluster : into.zookeeper) = std::move(found);
+    } else if (key == "digest") {
+        if (!found.value.contains(':')) {
+            return failure{.code = "MUS0606",
+                           .message = "digest is not user:password",
+                           .facts = {{"from", found.origin}},
+                           .hint = "it has to be the one that the members have"};
+        }
+        into.digest = std::move(found);
     } else if (key == "timeout") {
         const auto time = parse_duration(found.value);
         if (!time || time->count() == 0) {

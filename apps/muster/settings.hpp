@@ -30,6 +30,7 @@ enum class verbosity : std::uint8_t { debug, info, warning, error };
 struct settings {
     setting<std::string> zookeeper{"127.0.0.1:2181", "the default"};
     setting<std::string> cluster{"default", "the default"};
+    setting<std::string> digest{"", "the default"};  ///< "user:password", or ""
     setting<std::chrono::milliseconds> timeout{std::chrono::seconds{5}, "the default"};
     setting<verbosity> log_level{verbosity::info, "the default"};
     setting<std::string> colour{"auto", "the default"};  ///< auto, always, never

@@ -34,6 +34,24 @@ TEST(settings, come_from_the_flag_before_the_environment_before_the_file) {
               "of_flag");
 }
 
+TEST(settings, take_credentials_from_the_environment_before_the_file) {
+    EXPECT_EQ(settle({}, {})->digest.value, "");
+    const auto file = parse_file("digest = \"shop:secret\"\n", "./muster.toml");
+    ASSERT_TRUE(file);
+    EXPECT_EQ(settle({}, {*file})->digest.value, "shop:secret");
+    const layer variables = environment_with("MUSTER_DIGEST", "shop:other");
+    EXPECT_EQ(settle({}, {variables, *file})->digest.value, "shop:other");
+}
+
+TEST(settings, that_are_no_credentials_are_refused_without_being_shown) {
+    const auto made = settle({}, {environment_with("MUSTER_DIGEST", "verysecret")});
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, "MUS0606");
+    EXPECT_EQ(made.error().message, "digest is not user:password");
+    EXPECT_EQ(made.error().facts.at(0).second, "MUSTER_DIGEST in the environment");
+    EXPECT_FALSE(made.error().hint.contains("verysecret"));
+}
+
 TEST(settings, leave_the_keys_of_applications_alone) {
     EXPECT_TRUE(parse_file("name = 3\n[grid]\ncluster = 4\n", "f"));
 }

@@ -113,6 +113,9 @@ public:
             zookeeper::client_options options;
             options.servers = servers_;
             options.session_timeout = session_timeout_within(common_.timeout.value);
+            if (!common_.digest.value.empty()) {
+                options.auth.emplace_back("digest", common_.digest.value);
+            }
             desk_.zk = client::start(
                 loop_, std::move(options), [this](const auto& change) { session_changed(change); });
         });

@@ -12,6 +12,7 @@ config settings_of(const settings& common) {
     config out;
     out.cluster = common.cluster.value;
     out.zookeeper = common.zookeeper.value;
+    out.digest = common.digest.value;
     out.ask_deadline = common.timeout.value;
     out.session_timeout = session_timeout_within(common.timeout.value);
     return out;

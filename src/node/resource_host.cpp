@@ -33,14 +33,14 @@ public:
                 self->tell();
             }
         });
-        if (resource_->plan()) {
+        if (is_settled()) {
             woken();
         }
     }
 
     void woken() override {
         resource_->room(worker_).leave(ticket_);
-        if (resource_->plan()) {
+        if (is_settled()) {
             tell();
         } else {
             ticket_ = resource_->room(worker_).enter(shared_from_this());
@@ -48,6 +48,14 @@ public:
     }
 
 private:
+    /// The plan is there, or no waiting will bring it.
+    [[nodiscard]] bool is_settled() const {
+        if (resource_->plan()) {
+            return true;
+        }
+        const auto why = resource_->services().unseen();
+        return why && why->next() != next_step::wait;
+    }
     void tell() {
         timer_.reset();
         if (auto told = std::exchange(told_, nullptr)) {

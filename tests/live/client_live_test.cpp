@@ -66,6 +66,7 @@ namespace {
 
 class a_cluster : public agents_on_a_keeper {
 protected:
+    explicit a_cluster(std::string digest = {}) : digest_{std::move(digest)} {}
     void SetUp() override {
         agents_on_a_keeper::SetUp();
         config one = settings();
@@ -89,9 +90,11 @@ protected:
         config one;
         one.cluster = "default";
         one.zookeeper = address_;
+        one.digest = digest_;
         return one;
     }
 
+    std::string digest_;
     std::unique_ptr<node> node_;
 };
 
@@ -172,6 +175,63 @@ TEST_F(a_cluster, tells_muster_send_what_is_wrong) {
     says({"send", "nobody", "remember", "{}"}, 1, "no process is registered under 'nobody'");
     says({"send", "memory", "forget", "{}"}, 1, "it does not take 'forget', but remember, recall");
     says({"send", "memory", "remember", R"({"text":7})"}, 2, "'text': expected a text, not 7");
+}
+
+/// Whose znodes only members and those they trust may read.
+class a_closed_cluster : public a_cluster {
+protected:
+    a_closed_cluster() : a_cluster{"shop:secret"} {}
+
+    /// Exit code and output of a verb with credentials from a file.
+    std::pair<int, std::string> ask_as(const std::string& digest, std::vector<std::string> words) {
+        const fs::path file = folder_ / "muster.toml";
+        std::ofstream{file} << "digest = \"" << digest << "\"\n";
+        words.insert(words.end(), {"--config", file.string()});
+        return ask(std::move(words));
+    }
+
+    std::vector<std::vector<std::string>> verbs_ = {
+        {"status"},
+        {"members", "-o", "name"},
+        {"ask", "shelves", "get", R"({"key":"ann"})"},
+        {"send", "memory", "remember", R"({"text":"this"})"},
+    };
+};
+
+TEST_F(a_closed_cluster, is_open_to_every_verb_with_its_credentials) {
+    for (const auto& words : verbs_) {
+        const auto [code, said] = ask_as("shop:secret", words);
+        EXPECT_EQ(code, 0) << words[0] << ": " << said;
+    }
+    // A member by agent is one of those that may write, and lets the others do so.
+    std::ofstream{folder_ / "agent.toml"} << "digest = \"shop:secret\"\n";
+    const auto bob = agent("bob", {}, "2", {"--config", (folder_ / "agent.toml").string()});
+    EXPECT_TRUE(
+        until([&] { return ask_as("shop:secret", verbs_[1]).second.contains("bob\n"); }, 20s))
+        << bob->printed();
+    bob->terminate();
+    EXPECT_EQ(bob->wait(20s), 0) << bob->printed();
+}
+
+TEST_F(a_closed_cluster, takes_credentials_from_the_environment_too) {
+    child_process status{{"/usr/bin/env",
+                          "MUSTER_DIGEST=shop:secret",
+                          MUSTER_PROGRAM,
+                          "status",
+                          "--zookeeper",
+                          address_},
+                         folder_ / "status"};
+    EXPECT_EQ(status.wait(20s), 0) << status.printed();
+}
+
+TEST_F(a_closed_cluster, tells_others_what_to_do) {
+    for (const auto& words : verbs_) {
+        for (const auto& [code, said] : {ask(words), ask_as("shop:wrong", words)}) {
+            EXPECT_EQ(code, 5) << words[0] << ": " << said;
+            EXPECT_TRUE(said.contains("MUS0604")) << said;
+            EXPECT_TRUE(said.contains("MUSTER_DIGEST")) << said;
+        }
+    }
 }
 
 }  // namespace

@@ -14,7 +14,6 @@ class wrong_servers : public agents_on_a_keeper {
 protected:
     /// Exit code and output of a verb that looks for ZooKeeper at `servers`.
     std::pair<int, std::string> ask_at(const std::string& servers, std::vector<std::string> words) {
-        words.insert(words.end(), {"--zookeeper", servers});
         const std::string good = std::exchange(address_, servers);
         auto said = ask(std::move(words));
         address_ = good;
