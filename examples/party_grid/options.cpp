@@ -152,7 +152,8 @@ a member
   --store URL          where the records are kept: a path (SQLite), or postgres://[user@]host/db
                        (party_grid.db); all members of a cluster use the same
   --http HOST:PORT     where it answers (127.0.0.1:7450, or a free port where that is taken);
-                       port 0 picks one; the address is printed, and in `muster members -o wide`
+                       port 0 picks one; the address is printed, and any member tells those of
+                       all at /members
   --partitions N       into how many partitions the records are divided (64)
   --journal FILE       append what happens, a JSON object a line; - is standard output
   --name, --zookeeper, --cluster, --session-timeout, … are Muster's own; so is muster.toml
