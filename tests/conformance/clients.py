@@ -142,6 +142,7 @@ class DriverClient:
         self.sessions = {}
         # Libraries refuse or mend odd paths themselves; ours sends what it is given.
         self.any_path = name == "muster"
+        self.tells_all = name == "muster"
         self.process = subprocess.Popen(command + ["127.0.0.1:%d" % port], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, bufsize=1,
                                         # What libraries log; ours must not be silenced.

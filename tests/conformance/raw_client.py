@@ -139,6 +139,7 @@ class Link:
 class RawClient:
     name = "raw"
     strict = True  # what was heard before an answer is known to have come before it
+    tells_all = True
 
     def __init__(self, port):
         self.port = port
