@@ -8,6 +8,8 @@
 #include <sqlite3.h>
 
 #include <future>
+#include <iomanip>
+#include <sstream>
 
 namespace party_grid {
 namespace {
@@ -194,6 +196,91 @@ TEST(the_demo, loses_nothing_and_says_so_in_one_line) {
         line.at("verdict").as_string(),
         "all " + std::to_string(line.at("records").to_number<int>()) + " records answered, 0 lost");
     EXPECT_LE(line.at("elapsed_ms").to_number<int>(), programs_are_sanitized() ? 120'000 : 30'000);
+}
+
+/// A curl line that a program showed, as a question of the test's own client.
+struct shown_line {
+    std::string host;
+    std::uint16_t port = 0;
+    http_question question;
+};
+
+/// curl, with `-X METHOD`, `-d BODY` and a URL, quoted as for a shell.
+shown_line parse_curl(const std::string& line) {
+    std::istringstream words{line};
+    std::string word;
+    shown_line out;
+    while (words >> std::quoted(word, '\'')) {
+        if (word == "-X") {
+            words >> out.question.method;
+        } else if (word == "-d") {
+            words >> std::quoted(out.question.body, '\'');
+        } else if (word.starts_with("http://")) {
+            const auto colon = word.find(':', 7);
+            const auto slash = word.find('/', 7);
+            out.host = word.substr(7, colon - 7);
+            out.port = static_cast<std::uint16_t>(std::atoi(word.c_str() + colon + 1));
+            out.question.target = word.substr(slash);
+        }
+    }
+    return out;
+}
+
+/// The lines that `muster demo --hold` shows, by how they begin.
+std::vector<std::string> shown(const std::string& said, const std::string& begin) {
+    std::vector<std::string> all;
+    for (const std::string_view line : muster::base::split(said, '\n')) {
+        if (line.starts_with("  " + begin)) {
+            all.emplace_back(line.substr(2));
+        }
+    }
+    return all;
+}
+
+TEST(the_demo, holds_a_grid_that_answers_every_line_it_shows_until_control_c) {
+    const test_folder folder;
+    muster::live::child_process demo{{program("muster"), "demo", "--hold"}, folder.file("log")};
+    const auto end = std::chrono::steady_clock::now() + 150s;
+    while (!demo.printed().contains("Ctrl-C ends it.") && !demo.wait(50ms)) {
+        ASSERT_LT(std::chrono::steady_clock::now(), end) << demo.printed();
+    }
+    const std::string said = demo.printed();
+
+    const auto curls = shown(said, "curl ");
+    ASSERT_EQ(curls.size(), 6U) << said;
+    std::vector<http_response> answers;
+    for (const std::string& line : curls) {
+        const shown_line one = parse_curl(line);
+        http_client member{one.host, one.port};
+        const auto answer = member.ask(one.question);
+        ASSERT_TRUE(answer) << line << ": " << answer.error().text;
+        answers.push_back(*answer);
+    }
+    EXPECT_EQ(answers[0].status, 200U);
+    EXPECT_NE(answers[0].body, "") << curls[0];
+    const auto listed = body_of(answers[1]);
+    EXPECT_EQ(answers[1].status, 200U);
+    EXPECT_LE(listed.at("records").as_array().size(), 3U);
+    for (const auto& record : listed.at("records").as_array()) {
+        EXPECT_TRUE(record.at("key").as_string().starts_with("python3-num"));
+    }
+    EXPECT_LE(body_of(answers[2]).at("records").as_array().size(), 3U);
+    EXPECT_EQ(answers[3].status, 204U) << curls[3];
+    EXPECT_EQ(answers[4].body, "Ann, table 7") << curls[4];
+    EXPECT_GE(body_of(answers[5]).at("members").as_array().size(), 2U);
+
+    const auto verbs = shown(said, std::filesystem::canonical(program("muster")).string() + " ");
+    EXPECT_EQ(verbs.size(), 2U) << said;
+    for (const std::string& line : verbs) {
+        muster::live::child_process verb{{"/bin/sh", "-c", "exec " + line}, folder.file("verb")};
+        EXPECT_EQ(verb.wait(20s), 0) << line << "\n" << verb.printed();
+    }
+    demo.interrupt();
+    EXPECT_EQ(demo.wait(30s), 0) << demo.printed();
+    // Its members and its keeper have ended with it.
+    const shown_line first = parse_curl(curls[0]);
+    http_client gone{first.host, first.port};
+    EXPECT_FALSE(gone.get("/livez"));
 }
 
 }  // namespace
