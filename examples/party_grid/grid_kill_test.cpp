@@ -1,5 +1,6 @@
 // The promise of the grid: what was acknowledged is never lost. Owners are killed while a million
-// writes run; then every key is read back from every member.
+// writes run, one in five of them a removal; then every key is read back from every member, and
+// what was removed must be gone.
 
 #include "grid_fleet_test.hpp"
 #include "postgres_server_test.hpp"
@@ -8,7 +9,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <mutex>
-#include <random>
+#include <span>
 
 namespace party_grid {
 namespace {
@@ -26,12 +27,13 @@ std::size_t wanted_writes(std::size_t part_of_them = 1) {
     return writes;
 }
 
-/// Writers with keys of their own, which they write again and again; each remembers for each key
-/// the value that was acknowledged last.
+/// Writers with keys of their own, which they write and remove again and again; each remembers for
+/// each key what was acknowledged last.
 class pressure {
 public:
     pressure(const grid_fleet& on, std::size_t keys_each) {
         for (std::size_t i = 0; i < writers; ++i) {
+            written_.push_back(0);
             auto& mine = lines_.emplace_back();
             for (std::size_t k = 0; k < keys_each; ++k) {
                 mine.push_back({"w" + std::to_string(i) + "-" + std::to_string(k), {}, ""});
@@ -63,13 +65,12 @@ public:
         const std::lock_guard lock{mutex_};
         return trouble_;
     }
-    /// Every key that was ever acknowledged, with its newest value. After `stop`.
+    /// Every key that was ever acknowledged, with its newest value, or none where it was removed.
+    /// After `stop`.
     [[nodiscard]] std::vector<batch_line> newest() const {
         std::vector<batch_line> all;
-        for (const auto& mine : lines_) {
-            std::ranges::copy_if(mine, std::back_inserter(all), [](const batch_line& one) {
-                return one.value.has_value();
-            });
+        for (std::size_t i = 0; i < lines_.size(); ++i) {
+            std::copy_n(lines_[i].begin(), written_[i], std::back_inserter(all));
         }
         return all;
     }
@@ -78,6 +79,7 @@ private:
     static constexpr std::size_t writers = 4;
     static constexpr std::size_t readers = 2;
     static constexpr std::size_t batch = 250;
+    static constexpr std::size_t one_removal_in = 5;
 
     void complain(const std::string& what) {
         const std::lock_guard lock{mutex_};
@@ -92,10 +94,21 @@ private:
         for (std::size_t at = 0; !stopping_.load(); at = (at + batch) % mine.size()) {
             ++sequence;
             const std::size_t end = std::min(mine.size(), at + batch);
-            const std::string value = "value " + std::to_string(sequence);
+            // Before it is written again: afterwards nobody could tell that a kill had lost it.
+            if (end <= written_[number] &&
+                !is_as_acknowledged(grid, std::span{mine}.subspan(at, end - at), sequence)) {
+                complain("what was acknowledged was not there when it was written again");
+                return;
+            }
+            // Each time round other keys, so that there is something to remove.
+            const std::size_t round = (sequence - 1) * batch / mine.size();
+            const auto wanted = [&](std::size_t i) {
+                const bool removes = (i + round) % one_removal_in == 0;
+                return removes ? std::nullopt : std::optional{"value " + std::to_string(sequence)};
+            };
             std::string body;
             for (std::size_t i = at; i < end; ++i) {
-                append_batch_line(body, mine[i].key, value);
+                append_batch_line(body, mine[i].key, wanted(i));
             }
             const auto answer =
                 grid.call({.method = "POST", .target = "/parties", .body = std::move(body)},
@@ -105,10 +118,26 @@ private:
                 return;
             }
             for (std::size_t i = at; i < end; ++i) {
-                mine[i].value = value;
+                mine[i].value = wanted(i);
             }
+            written_[number] = std::max(written_[number], end);
             acknowledged_.fetch_add(end - at);
         }
+    }
+
+    static bool is_as_acknowledged(grid_client& grid,
+                                   std::span<const batch_line> lines,
+                                   std::size_t first) {
+        std::string body;
+        for (const batch_line& one : lines) {
+            append_batch_line(body, one.key, std::nullopt);
+        }
+        const auto answer = grid.call(
+            {.method = "POST", .target = "/parties/read", .body = std::move(body)}, first);
+        const auto got = answer ? parse_batch(answer->body) : std::unexpected{answer.error()};
+        return got && std::ranges::equal(*got, lines, [](const auto& seen, const auto& wanted) {
+                   return seen.key == wanted.key && seen.value == wanted.value;
+               });
     }
 
     /// One record at a time; what was acknowledged by one member is read at once from the next.
@@ -117,20 +146,26 @@ private:
         const std::string target = "/parties/r" + std::to_string(number);
         for (std::size_t sequence = 1; !stopping_.load(); ++sequence) {
             const std::string value = std::to_string(sequence);
-            const auto put =
-                grid.call({.method = "PUT", .target = target, .body = value}, sequence);
+            const bool removes = sequence % one_removal_in == 0;
+            const auto done =
+                removes ? grid.call({.method = "DELETE", .target = target, .body = {}}, sequence)
+                        : grid.call({.method = "PUT", .target = target, .body = value}, sequence);
             const auto got =
                 grid.call({.method = "GET", .target = target, .body = {}}, sequence + 1);
-            if (!put || put->status != 204 || !got || got->status != 200) {
+            if (!done || done->status != 204 || !got ||
+                (got->status != 200 && got->status != 404)) {
                 complain("a single write or read ended in an error");
                 return;
             }
             acknowledged_.fetch_add(1);
-            stale_.fetch_add(got->body == value ? 0 : 1);
+            const bool as_acknowledged =
+                removes ? got->status == 404 : got->status == 200 && got->body == value;
+            stale_.fetch_add(as_acknowledged ? 0 : 1);
         }
     }
 
     std::vector<std::vector<batch_line>> lines_;
+    std::vector<std::size_t> written_;  ///< of `lines_`, so many from the front
     std::atomic<bool> stopping_{false};
     std::atomic<std::size_t> acknowledged_{0};
     std::atomic<std::size_t> stale_{0};
@@ -194,6 +229,8 @@ void writes_survive_kills(grid_fleet& fleet,
     }
 
     const auto newest = load.newest();
+    const auto removed = std::ranges::count_if(newest, [](const auto& one) { return !one.value; });
+    EXPECT_GT(removed, 0);
     for (const std::string& member : fleet.addresses()) {
         std::vector<char> right(newest.size(), 1);
         const auto checked = check_all(member, newest, right);
@@ -203,8 +240,8 @@ void writes_survive_kills(grid_fleet& fleet,
     }
     std::cout << load.acknowledged() << " writes acknowledged in " << seconds << " s with "
               << victims.size() << " kills, " << newest.size()
-              << " keys read back from each member; longest without an owner " << longest
-              << " ms\n";
+              << " keys read back from each member, " << removed
+              << " of them removed; longest without an owner " << longest << " ms\n";
     testing::Test::RecordProperty("acknowledged_writes", std::to_string(load.acknowledged()));
     testing::Test::RecordProperty("seconds", std::to_string(seconds));
 }
