@@ -21,7 +21,6 @@ namespace {
 
 constexpr std::int64_t most_partitions = std::int64_t{1} << 20;
 constexpr std::int64_t most_replicas = 128;
-constexpr std::int64_t most_chunks = 8192;
 constexpr std::int64_t longest_ms = std::int64_t{1} << 40;
 
 constexpr std::array<std::string_view, 3> kind_names{"hash", "range", "list"};
@@ -321,6 +320,9 @@ std::string encode(const plan_head& what) {
         since[who.text()] = stored::number(number);
     }
     object["since"] = std::move(since);
+    if (what.fresh) {
+        object["fresh"] = true;
+    }
     return stored::written(object);
 }
 
@@ -334,7 +336,7 @@ result<plan_head> decode(std::string_view text, std::string_view path) {
     plan_head record;
     record.number = in.to_number(in.needed(*object, "number"), "number", 1, most_plan_number);
     for (const json::value& one :
-         in.to_array(in.needed(*object, "chunks"), "chunks", most_chunks)) {
+         in.to_array(in.needed(*object, "chunks"), "chunks", chunks_per_plan)) {
         record.chunks.push_back(in.to_number(one, "chunks", 1, record.number));
     }
     if (const json::value* const since = object->if_contains("since")) {
@@ -343,6 +345,7 @@ result<plan_head> decode(std::string_view text, std::string_view path) {
             record.since[who] = in.to_number(number, "since", 1, record.number);
         }
     }
+    in.read(*object, "fresh", record.fresh);
     if (auto fine = in.check(); !fine) {
         return std::unexpected(std::move(fine.error()));
     }

@@ -85,6 +85,8 @@ TEST(codec, records_come_back_as_they_were) {
     head.chunks = {3, 12};
     head.since = {{b, 7}};
     EXPECT_EQ(back(head), head);
+    head.fresh = true;
+    EXPECT_EQ(back(head), head);
 }
 
 TEST(codec, specifications_come_back_as_they_were) {

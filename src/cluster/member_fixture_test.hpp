@@ -56,6 +56,7 @@ public:
     std::vector<callback<result<void>>> preparing;
     std::vector<std::string> stuck_on;
     std::vector<std::string> troubles;
+    std::vector<errc> trouble_codes;  ///< of each of them
     std::optional<error> failure;
     std::vector<std::string> keys;  ///< one for each incarnation
     std::shared_ptr<const view_snapshot> view;
@@ -116,6 +117,7 @@ public:
     void failed(const error& why) override { failure = why; }
     void resource_trouble(const std::string& resource, const error& why) override {
         troubles.push_back(resource + ": " + why.text);
+        trouble_codes.push_back(why.code);
     }
     void stuck(const right::identity& what) override {
         stuck_on.push_back(what.resource + "/" + what.partition);

@@ -190,6 +190,46 @@ TEST_F(member_test, what_is_wished_for_while_it_joins_counts_as_what_was_wished_
     }
 }
 
+// --- Large resources -----------------------------------------------------------------------------
+
+/// How many chunks the head of that plan lists now, and whether it says that it is fresh.
+std::pair<std::size_t, bool> listed(const std::string& head) {
+    const auto read = decode<plan_head>(head, "head");
+    return read ? std::pair{read->chunks.size(), read->fresh} : std::pair{std::size_t{0}, false};
+}
+
+TEST_F(member_test, a_resource_too_large_for_one_request_is_made_in_several) {
+    constexpr std::uint32_t many = 300'000;
+    start_keeper();
+    start("leader");
+    net.run_for(2s);
+    node& a = start("a", {{"work", hash_of(many)}});
+    ASSERT_TRUE(wait([&] { return a.app->plans.contains("work"); }));
+    EXPECT_EQ(a.app->plans.at("work")->partitions().size(), many) << "whole to its readers at once";
+    ASSERT_TRUE(wait([&] { return a.app->owned.size() == many; })) << a.app->owned.size();
+    EXPECT_EQ(listed(read(where.plan("work")).value.data), (std::pair{std::size_t{293}, false}));
+    EXPECT_EQ(a.app->troubles, std::vector<std::string>{});
+}
+
+TEST_F(member_test, a_resource_that_nothing_can_store_is_refused_for_good) {
+    start_keeper();
+    specification wide = hash_of(0);
+    wide.kind = resource_kind::range;
+    for (int i = 10'000; i < 20'000; ++i) {
+        wide.from.push_back(std::to_string(i) + std::string(100, 'x'));
+    }
+    specification copied = hash_of(1'000'000);
+    copied.replicas = 16;
+    node& a = start("a", {{"wide", wide}, {"copied", copied}, {"work", hash_of(2)}});
+    ASSERT_TRUE(wait_owned(a, "work", 2));
+    ASSERT_EQ(a.app->troubles.size(), 2U);
+    EXPECT_EQ(a.app->trouble_codes, (std::vector{errc::invalid_argument, errc::invalid_argument}));
+    EXPECT_NE(a.app->troubles[0].find("8388608"), std::string::npos) << a.app->troubles[0];
+    EXPECT_NE(a.app->troubles[1].find("specification has"), std::string::npos)
+        << a.app->troubles[1];
+    EXPECT_FALSE(read(where.resource("wide")).ok());
+}
+
 // --- Timeouts ------------------------------------------------------------------------------------
 
 TEST_F(member_test, a_session_timeout_that_is_not_safe_is_refused_unless_it_is_allowed) {

@@ -156,12 +156,16 @@ struct plan_chunk {
     friend bool operator==(const plan_chunk&, const plan_chunk&) = default;
 };
 inline constexpr std::size_t entries_per_chunk = 1024;
+inline constexpr std::size_t chunks_per_plan = 8192;
 
-/// /resources/<r>/plan
+/// /resources/<r>/plan. The entries of chunks that it does not list yet are owned by nobody.
 struct plan_head {
     plan_number number = 0;
     std::vector<plan_number> chunks;  ///< number of each chunk
     std::map<member_id, plan_number> since;
+    /// Made together with the specification: chunks not listed yet have never been, so nobody ever
+    /// owned of them. Else they may be those of a plan that was lost.
+    bool fresh = false;
     friend bool operator==(const plan_head&, const plan_head&) = default;
 };
 
@@ -170,6 +174,7 @@ struct plan {
     plan_number number = 0;
     std::map<member_id, plan_number> since;
     std::vector<plan_chunk> chunks;
+    bool fresh = false;  ///< as in the head
     friend bool operator==(const plan&, const plan&) = default;
 };
 

@@ -29,6 +29,11 @@ std::string child_of(const std::string& ordered) {
 std::size_t partitions_in(const leader_book& book) {
     std::size_t count = 0;
     for (const auto& [name, resource] : book.resources) {
+        const specification& spec = resource.spec;
+        if (spec.kind != resource_kind::list) {  // Also of what is not written yet.
+            count += std::max<std::size_t>(spec.partitions, spec.from.size()) * spec.replicas;
+            continue;
+        }
         for (const plan_chunk& chunk : resource.whole.chunks) {
             count += chunk.entries.size();
         }

@@ -155,6 +155,7 @@ void book_keeper::read_head(const std::string& name, const std::shared_ptr<book_
                          fresh->head_version = got.value.meta.version;
                          fresh->whole.number = head->number;
                          fresh->whole.since = head->since;
+                         fresh->whole.fresh = head->fresh;
                          fresh->whole.chunks.assign(head->chunks.size(), {});
                          read_chunks(name, *head, fresh);
                      } else {

@@ -232,15 +232,23 @@ private:
                 entries_in_chunk(resource.spec, resource.whole.chunks.size()) == 0);
     }
 
-    /// A plan in the place of one that was lost. Whoever is present may own any partition by the
-    /// lost one, unless its status says that it serves no such resource; so all are waited for.
-    void begin_plan(const std::string& name, const book_resource& resource) {
+    /// Whoever is present may own any partition by a plan that was lost, unless its status says
+    /// that it serves no such resource.
+    [[nodiscard]] std::vector<member_id> may_own_of(const std::string& name) const {
         std::vector<member_id> present;
         for (const auto& [id, seen] : book_.members) {
             if (!seen.status || seen.status->resources.contains(name)) {
                 present.push_back(id);
             }
         }
+        return present;
+    }
+
+    /// The rest of a new plan that was too large for the multi that began it, or a plan in the
+    /// place of one that was lost: then all who may own of that are waited for.
+    void begin_plan(const std::string& name, const book_resource& resource) {
+        const bool fresh = resource.whole.fresh && !resource.lost;
+        const std::vector<member_id> present = fresh ? std::vector<member_id>{} : may_own_of(name);
         const plan& before = resource.whole;
         if (resource.spec.kind == resource_kind::list && before.chunks.empty() &&
             !present.empty()) {
@@ -268,8 +276,9 @@ private:
             change.next.chunks.push_back(std::move(first.chunks[i]));
             change.chunks.insert(i);
         }
-        change.reasons.push_back(name +
-                                 ": the plan was lost; a new one waits for all who are here");
+        change.reasons.push_back(
+            name + (fresh ? ": more of its first plan"
+                          : ": the plan was lost; a new one waits for all who are here"));
         out_.plans.emplace(name, std::move(change));
     }
 

@@ -271,6 +271,59 @@ TEST(decide, a_long_plan_that_was_lost_is_written_in_steps_and_then_planned) {
     EXPECT_FALSE(owners_in(decided(book).plans.at("work").next).front().empty());
 }
 
+/// Decides and writes until nothing is cut any more; after how many writes.
+int written_whole(leader_book& book, const std::string& resource) {
+    for (int writes = 1; writes < 40; ++writes) {
+        leader_decision what = decided(book);
+        const bool cut = cut_to_size(what, book);
+        book.resources[resource].whole = what.plans.at(resource).next;
+        if (!cut) {
+            return writes;
+        }
+    }
+    return 40;
+}
+
+TEST(decide, a_new_plan_that_one_multi_could_not_hold_is_completed_and_waits_for_nobody) {
+    const specification spec = hash_of(400 * entries_per_chunk);
+    plan begun = first_plan(spec, 7);
+    begun.chunks.resize(100);
+    begun.fresh = true;
+    leader_book book = book_of("work", spec, begun);
+    EXPECT_GT(written_whole(book, "work"), 1);
+    const plan& whole = book.resources["work"].whole;
+    ASSERT_EQ(whole.chunks.size(), 400U);
+    EXPECT_TRUE(whole.fresh);
+    for (std::size_t i = 0; i < 400; ++i) {
+        EXPECT_EQ(whole.chunks[i].entries, first_chunk(spec, 7, i).entries) << i;
+    }
+    const leader_decision then = decided(book);
+    EXPECT_FALSE(owners_in(then.plans.at("work").next).front().empty());
+    EXPECT_FALSE(then.plans.at("work").next.fresh);
+}
+
+TEST(decide, a_new_plan_that_was_lost_before_it_was_complete_waits_for_all_who_may_own_of_it) {
+    const specification spec = hash_of(2 * entries_per_chunk);
+    plan begun = first_plan(spec, 7);
+    begun.chunks.resize(1);
+    begun.fresh = true;
+    leader_book book = book_of("work", spec, begun);
+    book.resources["work"].lost = true;
+    const plan next = decided(book).plans.at("work").next;
+    EXPECT_FALSE(next.fresh);
+    for (const plan_chunk& chunk : next.chunks) {
+        EXPECT_EQ(chunk.entries[0].waits, (std::vector{a, b}));
+    }
+}
+
+TEST(decide, a_head_that_does_not_say_it_is_fresh_is_completed_as_a_lost_one) {
+    const specification spec = hash_of(2 * entries_per_chunk);
+    plan begun = first_plan(spec, 7);
+    begun.chunks.resize(1);
+    const leader_book book = book_of("work", spec, begun);
+    EXPECT_EQ(decided(book).plans.at("work").next.chunks[1].entries[0].waits, (std::vector{a, b}));
+}
+
 TEST(cut_to_size, keeps_what_the_head_has_to_say_of_chunks_that_stay_as_they_are) {
     // Each list fills most of a multi with its one chunk: the second has to wait.
     std::vector<std::string> names;

@@ -39,6 +39,7 @@ plan_draft::plan_draft(const specification& spec,
       resource_{resource},
       replicas_{std::max(spec.replicas, 1U)} {
     change_.next = before;
+    change_.next.fresh = false;  // It is written whole.
     for (const planned_member& one : facts.takers) {
         takers_.try_emplace(one.id, &one);
     }

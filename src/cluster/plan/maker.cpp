@@ -3,6 +3,8 @@
 #include "cluster/codec.hpp"
 #include "cluster/plan/rules.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace muster::cluster {
@@ -10,6 +12,11 @@ namespace muster::cluster {
 using zookeeper::zk_error;
 
 namespace {
+
+// Of the 1 MiB that a request may have.
+constexpr std::size_t largest_specification = 1'000'000;
+constexpr std::size_t bytes_of_chunks = 512U << 10U;
+constexpr std::size_t bytes_per_op = 256;  ///< path, header and ACL
 
 std::string list_of(const std::vector<std::string>& bounds) {
     std::string text;
@@ -99,20 +106,53 @@ void resource_maker::compare(const specification& there) {
                     difference(there, spec_) + "): describe it the same, or give it another name"));
 }
 
+/// As many chunks as there is room for; the leader writes the others.
 void resource_maker::make() {
-    const plan first = first_plan(spec_, next_plan_number(0, at_.zk.last_zxid()));
-    plan_head head{.number = first.number, .chunks = {}, .since = {}};
+    const std::string described = encode(spec_);
+    if (auto possible = fits(described.size()); !possible) {
+        finish(std::move(possible));
+        return;
+    }
+    plan_head head;
+    head.number = next_plan_number(0, at_.zk.last_zxid());
+    std::vector<zookeeper::op> chunks;
+    std::size_t room = std::min(bytes_of_chunks, largest_specification - described.size());
+    for (std::size_t i = 0; i == 0 || entries_in_chunk(spec_, i) > 0; ++i) {
+        std::string data = encode(first_chunk(spec_, head.number, i), spec_);
+        if (data.size() + bytes_per_op > room) {
+            head.fresh = true;
+            break;
+        }
+        room -= data.size() + bytes_per_op;
+        head.chunks.push_back(head.number);
+        chunks.emplace_back(
+            zookeeper::create_op{.path = at_.where.chunk(resource_, i), .data = std::move(data)});
+    }
     std::vector<zookeeper::op> ops;
     ops.emplace_back(
-        zookeeper::create_op{.path = at_.where.resource(resource_), .data = encode(spec_)});
-    for (const plan_chunk& chunk : first.chunks) {
-        head.chunks.push_back(chunk.number);
-    }
+        zookeeper::create_op{.path = at_.where.resource(resource_), .data = described});
     ops.emplace_back(zookeeper::create_op{.path = at_.where.plan(resource_), .data = encode(head)});
-    for (std::size_t i = 0; i < first.chunks.size(); ++i) {
-        ops.emplace_back(zookeeper::create_op{.path = at_.where.chunk(resource_, i),
-                                              .data = encode(first.chunks[i], spec_)});
+    std::ranges::move(chunks, std::back_inserter(ops));
+    create(std::move(ops));
+}
+
+/// Errors: invalid_argument (there can be no such resource).
+result<void> resource_maker::fits(std::size_t described) const {
+    if (entries_in_chunk(spec_, chunks_per_plan) > 0) {
+        return fail(errc::invalid_argument,
+                    "resource '" + resource_ + "' is too large: partitions times replicas may be " +
+                        std::to_string(chunks_per_plan * entries_per_chunk));
     }
+    if (described > largest_specification) {
+        return fail(errc::invalid_argument,
+                    "resource '" + resource_ + "' is too large: its specification has " +
+                        std::to_string(described) + " bytes, ZooKeeper takes " +
+                        std::to_string(largest_specification));
+    }
+    return {};
+}
+
+void resource_maker::create(std::vector<zookeeper::op> ops) {
     at_.zk.multi(std::move(ops),
                  never,
                  life_.wrap([this](const zookeeper::reply<std::vector<zookeeper::op_result>>& got) {

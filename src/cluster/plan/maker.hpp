@@ -1,14 +1,16 @@
 #pragma once
 
 /// @file
-/// Makes a resource where it is missing: specification, head and chunks in one multi; or finds out
-/// that it is there, and how.
+/// Makes a resource where it is missing: specification, head and the chunks there is room for in
+/// one multi; or finds out that it is there, and how.
 
 #include "base/life_guard.hpp"
 #include "cluster/records.hpp"
 #include "cluster/session_context.hpp"
 
+#include <cstddef>
 #include <string>
+#include <vector>
 
 namespace muster::cluster {
 
@@ -16,7 +18,8 @@ namespace muster::cluster {
 class resource_maker {
 public:
     /// Errors: conflict (it exists with another specification; the text says in what they
-    /// differ), and what reading and writing may end with.
+    /// differ), invalid_argument (it is too large to be stored), and what reading and writing may
+    /// end with.
     resource_maker(const session_context& at,
                    std::string resource,
                    specification spec,
@@ -25,6 +28,8 @@ public:
 private:
     void read();
     void make();
+    [[nodiscard]] result<void> fits(std::size_t described) const;
+    void create(std::vector<zookeeper::op> ops);
     void compare(const specification& there);
     void finish(result<void> how);
 

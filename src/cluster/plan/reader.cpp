@@ -1,6 +1,7 @@
 #include "cluster/plan/reader.hpp"
 
 #include "cluster/codec.hpp"
+#include "cluster/plan/rules.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -157,7 +158,11 @@ void plan_reader::finish_if_whole() {
     }
     handed_out_ = wanted_->number;
     complained_.clear();
-    const plan whole{.number = wanted_->number, .since = wanted_->since, .chunks = chunks_};
+    plan whole{.number = wanted_->number,
+               .since = wanted_->since,
+               .chunks = chunks_,
+               .fresh = wanted_->fresh};
+    add_unwritten(*spec_, whole);
     seen_(*spec_, whole);
 }
 

@@ -81,6 +81,24 @@ plan first_plan(const specification& spec,
     return first;
 }
 
+plan_chunk first_chunk(const specification& spec, plan_number number, std::size_t place) {
+    plan_chunk made;
+    made.number = number;
+    made.entries.resize(entries_in_chunk(spec, place));
+    for (std::size_t i = 0; i < made.entries.size(); ++i) {
+        const std::size_t at = place * entries_per_chunk + i;
+        made.entries[i].partition = partition_name(spec, {}, at / spec.replicas);
+        made.entries[i].slot = static_cast<std::uint16_t>(at % spec.replicas);
+    }
+    return made;
+}
+
+void add_unwritten(const specification& spec, plan& whole) {
+    while (entries_in_chunk(spec, whole.chunks.size()) > 0) {
+        whole.chunks.push_back(first_chunk(spec, 0, whole.chunks.size()));
+    }
+}
+
 result<plan> assemble(const specification& spec,
                       const plan_head& head,
                       std::vector<plan_chunk> chunks) {
@@ -90,7 +108,6 @@ result<plan> assemble(const specification& spec,
                         std::to_string(chunks.size()) + " were read");
     }
     std::unordered_set<std::string> names;
-    std::size_t entries = 0;
     for (std::size_t c = 0; c < chunks.size(); ++c) {
         if (chunks[c].number < head.chunks[c]) {
             return fail(errc::unavailable,
@@ -98,7 +115,13 @@ result<plan> assemble(const specification& spec,
                             std::to_string(chunks[c].number) + ", the head is at " +
                             std::to_string(head.chunks[c]) + "; read it again");
         }
-        entries += chunks[c].entries.size();
+        const std::size_t due = entries_in_chunk(spec, c);
+        if (spec.kind != resource_kind::list && chunks[c].entries.size() != due) {
+            return fail(errc::invalid_argument,
+                        "chunk " + std::to_string(c) + " has " +
+                            std::to_string(chunks[c].entries.size()) +
+                            " entries, by the specification " + std::to_string(due));
+        }
         for (const entry& one : chunks[c].entries) {
             if (spec.kind == resource_kind::list && !names.insert(entry_key(one)).second) {
                 return fail(errc::invalid_argument,
@@ -106,17 +129,17 @@ result<plan> assemble(const specification& spec,
             }
         }
     }
-    const std::size_t partitions = partition_count(spec, {});
-    if (spec.kind != resource_kind::list && entries != partitions * spec.replicas) {
-        return fail(errc::invalid_argument,
-                    "the plan has " + std::to_string(entries) + " entries, the specification " +
-                        std::to_string(partitions * spec.replicas));
-    }
-    return plan{.number = head.number, .since = head.since, .chunks = std::move(chunks)};
+    plan whole{.number = head.number,
+               .since = head.since,
+               .chunks = std::move(chunks),
+               .fresh = head.fresh};
+    add_unwritten(spec, whole);
+    return whole;
 }
 
 plan_head head_of(const plan& whole) {
-    plan_head head{.number = whole.number, .chunks = {}, .since = whole.since};
+    plan_head head{
+        .number = whole.number, .chunks = {}, .since = whole.since, .fresh = whole.fresh};
     for (const plan_chunk& chunk : whole.chunks) {
         head.chunks.push_back(chunk.number);
     }

@@ -48,10 +48,10 @@ struct plan_facts {
     std::map<std::string, std::vector<member_id>> eligible;
 };
 
-/// A change touches at most so many chunks, so that it fits into one `multi` (jute.maxbuffer,
-/// 1 MiB): a chunk is 11 KB as a rule, some 80 KB where each entry has another owner and another
-/// wait.
-inline constexpr std::size_t chunks_per_change = 12;
+/// A change touches at most so many chunks: a chunk is 11 KB as a rule, some 80 KB where each entry
+/// has another owner and another wait. What still is too large for one `multi` (jute.maxbuffer,
+/// 1 MiB) is cut by whoever writes it.
+inline constexpr std::size_t chunks_per_change = 40;
 
 struct plan_change {
     plan next;                     ///< number set by the caller's `number`
@@ -72,8 +72,18 @@ struct plan_change {
                               const std::vector<member_id>& present = {},
                               const std::vector<std::string>& names = {});
 
-/// Head and chunks put together. Errors: unavailable (a chunk is older than the head says: read
-/// again), invalid_argument (they do not belong together, or not to `spec`).
+/// Chunk `place` of a first plan: its entries are owned by nobody, and wait for nobody.
+[[nodiscard]] plan_chunk first_chunk(const specification& spec,
+                                     plan_number number,
+                                     std::size_t place);
+
+/// A plan too large for one `multi` is written in several, its last chunks last. To readers it is
+/// whole at once: adds what is not written yet, entries owned by nobody.
+void add_unwritten(const specification& spec, plan& whole);
+
+/// Head and chunks put together, with what is not written yet. Errors: unavailable (a chunk is
+/// older than the head says: read again), invalid_argument (they do not belong together, or not to
+/// `spec`).
 [[nodiscard]] result<plan> assemble(const specification& spec,
                                     const plan_head& head,
                                     std::vector<plan_chunk> chunks);

@@ -134,6 +134,17 @@ TEST(first_plan, splits_into_chunks) {
     EXPECT_EQ(first.chunks[1].entries.back().partition, "1499");
 }
 
+TEST(first_plan, is_made_chunk_by_chunk_too) {
+    for (const specification& spec : {hash(1500), hash(700, 3)}) {
+        const plan first = first_plan(spec, 7);
+        for (std::size_t i = 0; i < first.chunks.size(); ++i) {
+            EXPECT_EQ(first_chunk(spec, 7, i), first.chunks[i]);
+        }
+        EXPECT_TRUE(first_chunk(spec, 7, first.chunks.size()).entries.empty());
+    }
+    EXPECT_EQ(first_chunk(list(), 7, 0), first_plan(list(), 7).chunks[0]);
+}
+
 TEST(first_plan, waits_for_everybody_where_a_plan_was_lost) {
     const specification spec = hash(1);
     const plan first = first_plan(spec, 7, {a, b});
@@ -457,7 +468,7 @@ TEST(next_plan, asks_what_planner_question_says) {
 // ----------------------------------------------------------------------------------
 
 TEST(next_plan, is_several_plans_where_one_would_be_too_large) {
-    const specification spec = hash(1024 * 30);
+    const specification spec = hash(1024 * (2 * chunks_per_change + 6));
     plan whole = first_plan(spec, 1);
     const plan_facts facts = present({a, b, c});
     int plans = 0;
@@ -487,6 +498,24 @@ TEST(assemble, puts_head_and_chunks_together_and_takes_newer_chunks) {
     auto newer = whole.chunks;
     newer[0].number = 9;
     EXPECT_EQ(assemble(spec, head, newer)->number, 5);
+}
+
+TEST(assemble, takes_what_is_not_written_yet_for_owned_by_nobody) {
+    const specification spec = hash(2500);
+    plan begun = first_plan(spec, 5);
+    begun.chunks.resize(1);
+    begun.chunks[0].entries[3] = owned("3", a, 5);
+    begun.fresh = true;
+    const auto whole = assemble(spec, head_of(begun), begun.chunks);
+    ASSERT_TRUE(whole);
+    EXPECT_EQ(whole->number, 5);
+    EXPECT_TRUE(whole->fresh);
+    ASSERT_EQ(whole->chunks.size(), 3U);
+    EXPECT_EQ(whole->chunks[0], begun.chunks[0]);
+    EXPECT_EQ(whole->chunks[1], first_chunk(spec, 0, 1));
+    EXPECT_EQ(whole->chunks[2].entries.back(), owned("2499", {}, 0));
+    begun.chunks.clear();
+    EXPECT_EQ(assemble(spec, head_of(begun), {})->chunks[0], first_chunk(spec, 0, 0));
 }
 
 TEST(assemble, refuses_an_older_chunk_and_what_does_not_belong_together) {
