@@ -10,6 +10,7 @@
 #include "zookeeper/client.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -47,6 +48,7 @@ struct member_settings {
     std::chrono::milliseconds settle{300};  ///< after the last join, before the first plan
     std::chrono::milliseconds init_deadline{30'000};
     std::chrono::milliseconds suspect_grace{10'000};
+    std::size_t history_kept = 10'000;  ///< entries of a leader's decisions
     log_sink log;
 };
 

@@ -3,6 +3,8 @@
 #include "cluster/codec.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <span>
 #include <utility>
 
 namespace muster::cluster {
@@ -65,6 +67,7 @@ namespace {
 void leave_out_last(plan_change& change, const book_resource& known) {
     const std::size_t last = *change.chunks.rbegin();
     change.chunks.erase(last);
+    std::erase_if(change.moved, [last](const moved_entry& one) { return one.chunk == last; });
     if (known.lost || last >= known.whole.chunks.size()) {
         change.next.chunks.resize(last);
         return;
@@ -98,7 +101,8 @@ std::size_t chunks_that_fit(const plan_change& change,
 bool cut_results(leader_decision& decided) {
     std::size_t room = bytes_of_results;
     for (auto item = decided.results.begin(); item != decided.results.end(); ++item) {
-        const std::size_t size = encode_command(item->second).size() + bytes_per_op;
+        const std::size_t size =
+            encode_command(item->second).size() + history_bytes(item->second) + 2 * bytes_per_op;
         if (size > room) {
             decided.results.erase(item, decided.results.end());
             return true;
@@ -117,7 +121,8 @@ bool cut_to_size(leader_decision& decided, const leader_book& book) {
     for (auto item = decided.plans.begin(); item != decided.plans.end();) {
         plan_change& change = item->second;
         const book_resource& known = book.resources.at(item->first);
-        const std::size_t head = encode(head_of(change.next)).size() + bytes_per_op;
+        const std::size_t head =
+            encode(head_of(change.next)).size() + history_bytes(change) + 2 * bytes_per_op;
         const bool fits = head <= room;
         room -= std::min(head, room);
         std::size_t count = fits ? chunks_that_fit(change, known.spec, room) : 0;
@@ -150,6 +155,7 @@ leader_agent::leader_agent(const session_context& at,
       own_{std::move(own)},
       settings_{std::move(settings)},
       told_{std::move(told)},
+      history_{at, at.settings.history_kept},
       gather_timer_{at.loop.make_timer()},
       again_timer_{at.loop.make_timer()},
       planner_timer_{at.loop.make_timer()},
@@ -160,6 +166,7 @@ leader_agent::leader_agent(const session_context& at,
 }
 
 void leader_agent::start_over() {
+    history_.look();
     auto before =
         keeper_ ? std::move(keeper_->book().resources) : std::map<std::string, book_resource>{};
     keeper_ = std::make_unique<book_keeper>(at_, [this] { gather(); }, std::move(before));
@@ -334,26 +341,33 @@ void leader_agent::write(leader_decision decided) {
         }
     }
     std::vector<zookeeper::op> ops = ops_of(decided);
+    const std::size_t told = ops.size();
+    std::ranges::move(
+        history_.ops(history_of(decided, keeper_->book(), settings_, at_.loop.unix_ms())),
+        std::back_inserter(ops));
     at_.zk.multi(std::move(ops),
                  never,
-                 life_.wrap([this, decided = std::move(decided)](
+                 life_.wrap([this, told, decided = std::move(decided)](
                                 zookeeper::reply<std::vector<zookeeper::op_result>> got) mutable {
-                     written(std::move(decided), std::move(got));
+                     written(std::move(decided), told, std::move(got));
                  }));
 }
 
 void leader_agent::written(leader_decision decided,
+                           std::size_t told,
                            zookeeper::reply<std::vector<zookeeper::op_result>> got) {
     busy_ = false;
     if (got.ok()) {
         refused_in_a_row_ = 0;
         enter_into_book(decided, got);
+        history_.written(std::span{got.value}.subspan(told));
         if (std::exchange(dirty_, false)) {
             gather();
         }
         return;
     }
     dirty_ = false;
+    history_.refused(std::span{got.value}.subspan(std::min(told, got.value.size())));
     const bool deposed = got.how == zookeeper::outcome::refused && !got.value.empty() &&
                          got.value.front().error == zk_error::no_node;
     if (deposed) {

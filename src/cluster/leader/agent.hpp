@@ -6,6 +6,7 @@
 #include "base/life_guard.hpp"
 #include "cluster/leader/book_keeper.hpp"
 #include "cluster/leader/decide.hpp"
+#include "cluster/leader/history.hpp"
 #include "cluster/session_context.hpp"
 
 #include <functional>
@@ -43,7 +44,10 @@ private:
     void decide_elsewhere();
     void carry_out(leader_decision decided);
     void write(leader_decision decided);
-    void written(leader_decision decided, zookeeper::reply<std::vector<zookeeper::op_result>> got);
+    /// `told`: where in the results those of the history begin.
+    void written(leader_decision decided,
+                 std::size_t told,
+                 zookeeper::reply<std::vector<zookeeper::op_result>> got);
     void enter_into_book(const leader_decision& decided,
                          const zookeeper::reply<std::vector<zookeeper::op_result>>& got);
     void start_over();
@@ -57,6 +61,7 @@ private:
     decide_settings settings_;
     hooks told_;
     std::unique_ptr<book_keeper> keeper_;
+    history_log history_;
     bool gathering_ = false;
     bool busy_ = false;   ///< deciding elsewhere, or writing
     bool dirty_ = false;  ///< the book changed while busy

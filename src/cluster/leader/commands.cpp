@@ -42,13 +42,18 @@ std::optional<result<void>> outcome_of(const json::object& from) {
 
 }  // namespace
 
-std::string encode_command(const command_record& what) {
-    json::object out{{"format", 1}};
-    for (const auto& [kind, name] : kinds) {
-        if (kind == what.kind) {
-            out["op"] = name;
+std::string_view name_of(command_kind kind) noexcept {
+    for (const auto& [one, name] : kinds) {
+        if (one == kind) {
+            return name;
         }
     }
+    return "";
+}
+
+std::string encode_command(const command_record& what) {
+    json::object out{{"format", 1}};
+    out["op"] = name_of(what.kind);
     for (const auto& [field, value] : {std::pair{"resource", &what.resource},
                                        std::pair{"partition", &what.partition},
                                        std::pair{"member", &what.member}}) {

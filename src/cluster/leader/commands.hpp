@@ -24,6 +24,8 @@ struct command_record {
     friend bool operator==(const command_record&, const command_record&) = default;
 };
 
+/// "drain" and so on, as stored.
+[[nodiscard]] std::string_view name_of(command_kind kind) noexcept;
 [[nodiscard]] std::string encode_command(const command_record& what);
 /// Errors: incompatible, invalid_argument; the text names `path`.
 [[nodiscard]] result<command_record> decode_command(std::string_view json, std::string_view path);

@@ -276,6 +276,7 @@ private:
             change.next.chunks.push_back(std::move(first.chunks[i]));
             change.chunks.insert(i);
         }
+        change.also.insert(fresh ? "begun" : "plan_lost");
         change.reasons.push_back(
             name + (fresh ? ": more of its first plan"
                           : ": the plan was lost; a new one waits for all who are here"));

@@ -14,6 +14,22 @@ namespace {
 constexpr std::size_t most_reasons = 64;
 constexpr std::size_t quarantine_after = 3;
 
+namespace reasons {
+constexpr reason rebalance{"rebalance", "rebalance"};
+constexpr reason first{"first", "first"};
+constexpr reason unowned{"unowned", "was unowned"};
+constexpr reason removed{"removed", "removed"};
+constexpr reason crash{"crash", "crash"};
+constexpr reason delayed{"crash", "crash, waits for handover_delay"};
+constexpr reason left{"left", "left"};
+constexpr reason drain{"drain", "drain"};
+constexpr reason suspect{"suspect", "suspect"};
+constexpr reason failed{"failed", "failed to start"};
+constexpr reason quarantined{"quarantined", "quarantined: 3 members failed to start it"};
+constexpr reason not_eligible{"not_eligible", "not eligible"};
+constexpr reason nobody_eligible{"not_eligible", "nobody may take it"};
+}  // namespace reasons
+
 bool has_twice(const std::vector<member_id>& owners) {
     for (auto one = owners.begin(); one != owners.end(); ++one) {
         if (!one->empty() && std::find(std::next(one), owners.end(), *one) != owners.end()) {
@@ -105,9 +121,12 @@ std::string plan_draft::title(member_id who) const {
     return taker == takers_.end() ? who.brief() : taker->second->name;
 }
 
-void plan_draft::note(std::string reason) {
+void plan_draft::note(std::string_view code, std::string text) {
+    if (!code.empty()) {
+        change_.also.insert(code);
+    }
     if (change_.reasons.size() < most_reasons) {
-        change_.reasons.push_back(resource_ + std::move(reason));
+        change_.reasons.push_back(resource_ + std::move(text));
     } else {
         ++reasons_left_out_;
     }
@@ -142,7 +161,7 @@ void plan_draft::drop_unwanted(const std::set<std::string>& wanted) {
                        });
             });
             if (!keep && free) {
-                note("/" + first->partition + " dropped");
+                note("dropped", "/" + first->partition + " dropped");
                 touched = true;
                 continue;
             }
@@ -186,7 +205,7 @@ void plan_draft::add_wanted(const std::vector<std::string>& names) {
             added.slot = static_cast<std::uint16_t>(slot);
         }
         change_.chunks.insert(roomy);
-        note("/" + name + " added");
+        note("added", "/" + name + " added");
     }
 }
 
@@ -209,7 +228,7 @@ void plan_draft::judge(placed& one) {
     const entry& at = entry_of(one);
     if (at.removed || spec_.tombstone) {
         one.what = fate::unowned;
-        one.why = "removed";
+        one.why = &reasons::removed;
         return;
     }
     judge_owner(one, at);
@@ -223,10 +242,10 @@ void plan_draft::judge(placed& one) {
     const auto failures = failed_.find(entry_key(at));
     if (failures != failed_.end() && failures->second.size() >= quarantine_after) {
         one.what = fate::unowned;
-        one.why = "quarantined: 3 members failed to start it";
+        one.why = &reasons::quarantined;
     } else if (delayed) {
         one.what = fate::unowned;
-        one.why = "crash, waits for handover_delay";
+        one.why = &reasons::delayed;
     }
 }
 
@@ -235,19 +254,19 @@ void plan_draft::judge_owner(placed& one, const entry& at) {
     const member_id owner = at.owner;
     if (owner.empty()) {
         one.keeps_owner = false;
-        one.why = at.fence == 0 ? "first" : "was unowned";
+        one.why = at.fence == 0 ? &reasons::first : &reasons::unowned;
         return;
     }
     if (is_gone(owner)) {
         one.keeps_owner = false;
-        one.why = facts_.gone_at.contains(owner) ? "crash" : "left";
+        one.why = facts_.gone_at.contains(owner) ? &reasons::crash : &reasons::left;
         return;
     }
     if (const release_record* record = record_of(owner)) {
         const auto failure = record->failed.find(entry_key(at));
         if (failure != record->failed.end() && failure->second >= fence_of(before_, at)) {
             one.keeps_owner = false;
-            one.why = "failed to start";
+            one.why = &reasons::failed;
             return;
         }
     }
@@ -262,7 +281,7 @@ void plan_draft::judge_owner(placed& one, const entry& at) {
             std::ranges::find(eligible->second, owner) == eligible->second.end()) {
             one.keeps_owner = false;
             one.serves = false;
-            one.why = "not eligible";
+            one.why = &reasons::not_eligible;
         }
         return;
     }
@@ -275,7 +294,7 @@ void plan_draft::judge_owner(placed& one, const entry& at) {
         return;
     }
     one.keeps_owner = false;
-    one.why = leaves ? "drain" : "suspect";
+    one.why = leaves ? &reasons::drain : &reasons::suspect;
 }
 
 // --- Asking the planner
@@ -328,7 +347,7 @@ void plan_draft::add_question(std::size_t partition) {
                 placed& slot = entries_[first + s];
                 if (slot.what == fate::open) {
                     slot.what = fate::unowned;
-                    slot.why = "nobody may take it";
+                    slot.why = &reasons::nobody_eligible;
                 }
             }
             return;
@@ -416,8 +435,11 @@ void plan_draft::give(placed& one, member_id owner) {
 
 void plan_draft::say_why(const placed& one, member_id from, member_id to) {
     const entry& at = entry_of(one);
-    note("/" + at.partition + (at.slot == 0 ? "" : "#" + std::to_string(at.slot)) + " " +
-         title(from) + "->" + title(to) + " " + (one.why == nullptr ? "rebalance" : one.why));
+    const reason& why = one.why == nullptr ? reasons::rebalance : *one.why;
+    change_.moved.push_back({one.chunk, one.index, from, why.code});
+    note("",
+         "/" + at.partition + (at.slot == 0 ? "" : "#" + std::to_string(at.slot)) + " " +
+             title(from) + "->" + title(to) + " " + why.text);
 }
 
 /// Leaves out of `waits` whoever has let go, in chunks there is still room for.
@@ -450,6 +472,8 @@ void plan_draft::limit() {
         change_.more = true;
         at = change_.chunks.erase(at);
     }
+    std::erase_if(change_.moved,
+                  [&](const moved_entry& one) { return !change_.chunks.contains(one.chunk); });
     while (!added_chunks_.empty() && !change_.chunks.contains(*added_chunks_.rbegin())) {
         change_.next.chunks.pop_back();
         added_chunks_.erase(std::prev(added_chunks_.end()));
@@ -472,7 +496,7 @@ void plan_draft::readmit() {
     }
     for (const member_id who : lapsed) {
         change_.next.since[who] = number_;
-        note(" " + title(who) + " readmitted");
+        note("readmitted", " " + title(who) + " readmitted");
     }
 }
 

@@ -10,10 +10,17 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 namespace muster::cluster {
+
+/// Why an entry has, or gets, the owner it has.
+struct reason {
+    std::string_view code;  ///< for history
+    const char* text;       ///< for people
+};
 
 /// One draft: made, asked for its question, given owners, finished. Lives within one call of
 /// next_plan and refers to that call's arguments.
@@ -30,7 +37,8 @@ public:
     [[nodiscard]] const std::optional<planner_input>& question() const { return question_; }
     /// Owners for the partitions of the question, validated.
     void answer(const planned_owners& owners);
-    void note(std::string reason);
+    /// `code`: for history; "" for what it is told otherwise.
+    void note(std::string_view code, std::string text);
     /// Nothing where nothing changes.
     [[nodiscard]] std::optional<plan_change> finish();
     [[nodiscard]] std::optional<instant> look_again() const { return change_.look_again; }
@@ -46,9 +54,9 @@ private:
         std::size_t chunk = 0;
         std::size_t index = 0;
         fate what = fate::open;
-        bool keeps_owner = true;    ///< the owner of today may stay
-        bool serves = false;        ///< and does its work until somebody else takes it
-        const char* why = nullptr;  ///< it is moved or taken away
+        bool keeps_owner = true;      ///< the owner of today may stay
+        bool serves = false;          ///< and does its work until somebody else takes it
+        const reason* why = nullptr;  ///< it is moved or taken away
     };
 
     void change_list();

@@ -80,9 +80,10 @@ void plan_draft::hint(const placed& one, member_id next) {
     if (at.next == next) {
         return;
     }
-    note("/" + at.partition + (at.slot == 0 ? "" : "#" + std::to_string(at.slot)) + " " +
-         (next.empty() ? title(at.next) + " need not prepare"
-                       : title(next) + " prepares to take it from " + title(at.owner)));
+    note("prepare",
+         "/" + at.partition + (at.slot == 0 ? "" : "#" + std::to_string(at.slot)) + " " +
+             (next.empty() ? title(at.next) + " need not prepare"
+                           : title(next) + " prepares to take it from " + title(at.owner)));
     at.next = next;
     change_.chunks.insert(one.chunk);
     if (!next.empty()) {

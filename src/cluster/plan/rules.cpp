@@ -214,7 +214,8 @@ std::optional<plan_change> next_plan(const specification& spec,
         result<planned_owners> owners =
             choose ? ask(choose, *question) : result<planned_owners>{balanced(*question)};
         if (!owners) {
-            draft.note(": " + owners.error().text + "; the built-in planner decides");
+            draft.note("planner_refused",
+                       ": " + owners.error().text + "; the built-in planner decides");
             owners = balanced(*question);
         }
         draft.answer(*owners);

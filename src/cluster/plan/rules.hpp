@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace muster::cluster {
@@ -53,12 +54,22 @@ struct plan_facts {
 /// 1 MiB) is cut by whoever writes it.
 inline constexpr std::size_t chunks_per_change = 40;
 
+/// An entry whose owner a change makes another.
+struct moved_entry {
+    std::size_t chunk = 0;
+    std::size_t index = 0;  ///< its place in that chunk of the next plan
+    member_id from;
+    std::string_view why;  ///< a code of docs/format/layout.md
+};
+
 struct plan_change {
     plan next;                     ///< number set by the caller's `number`
     std::set<std::size_t> chunks;  ///< which chunks changed (or are new); none: only `since` did
     bool more = false;             ///< it did not all fit: ask again once this is written
     std::optional<instant> look_again;  ///< a handover_delay or a prepare_deadline runs out then
-    std::vector<std::string> reasons;   ///< for history: "orders/17 a1->b7 rebalance"
+    std::vector<std::string> reasons;   ///< for the log: "orders/17 a1->b7 rebalance"
+    std::vector<moved_entry> moved;     ///< for history
+    std::set<std::string_view> also;    ///< codes of what else changed
 };
 
 /// An empty plan with one entry per partition and slot, owned by nobody. `number` as in
