@@ -307,7 +307,8 @@ def read_options():
     parser = argparse.ArgumentParser(prog="./dev bench messages")
     parser.add_argument("bin", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="medians as JSON lines; the table on stderr")
-    parser.add_argument("--plot", metavar="FILE", help="also draws them, as SVG")
+    parser.add_argument("--plot", metavar="FILE", type=pathlib.Path,
+                        help="where they are drawn, as SVG (BIN/../messages.svg)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.7, help="of each measurement")
     parser.add_argument("--peers", type=words, default=[], metavar="NAME,...",
@@ -335,8 +336,9 @@ def main():
         for one in figures_found:
             print(json.dumps(one))
     print(table(found, options), file=sys.stderr if options.json else sys.stdout)
-    if options.plot:
-        pathlib.Path(options.plot).write_text(messages_plot.draw(figures_found), encoding="utf-8")
+    plot = options.plot or options.bin.resolve().parent / "messages.svg"
+    plot.write_text(messages_plot.draw(figures_found), encoding="utf-8")
+    print(f"drawn in {os.path.relpath(plot)}", file=sys.stderr)
     expected = sum(mode in one.modes for one in peers for mode in options.modes)
     return 0 if found and len(found) == expected * len(options.payloads) else 1
 
