@@ -127,7 +127,7 @@ public:
         room_->suspend(waiting, &open_here, this);
     }
     answer await_resume() {
-        if (holds_) {
+        if (std::exchange(holds_, false)) {
             answer* const here = opened();
             answer out{std::move(*here)};
             std::destroy_at(here);

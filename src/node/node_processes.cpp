@@ -44,7 +44,9 @@ void node_core::make_directory(const member_id& life) {
     how.warn = [log = log_](const std::string& text) {
         log->add(severity::warning, "service.read", text);
     };
-    how.is_here = [lives = lives_](const member_id& one) { return lives->knows(one); };
+    how.is_here = [lives = lives_](const member_id& one) {
+        return !lives->has_begun() || lives->knows(one);
+    };
     names_ = std::make_shared<discovery::directory>(workers_.front(), std::move(how));
     processes_->look_up_by(names_);
 }

@@ -163,6 +163,12 @@ TEST_F(two_members, tell_a_stale_pid_that_its_life_has_ended) {
     ASSERT_FALSE(asked);
     EXPECT_EQ(asked.error().code, errc::gone) << asked.error().text;
     EXPECT_EQ(world.at("ann").send(theirs, say{"still there?"}).error().code, errc::gone);
+    std::vector<ending> heard;
+    world.at("ann").spawn(keep_watch, theirs, &heard);
+    world.in.run_for(1s);
+    EXPECT_EQ(heard, std::vector{ending::node_lost});
+    const auto unseen = world.at("ann").send(pid{member_id{7, 7}, "bob", 1, 1}, say{"?"});
+    EXPECT_EQ(unseen.error().code, errc::unavailable) << "this view may be the older one";
     EXPECT_NE(world.at("bob").spawn(parrot, "").life(), theirs.life());
 }
 

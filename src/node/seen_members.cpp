@@ -51,11 +51,20 @@ void life_book::attach(const std::shared_ptr<life_book>& book,
             const auto one = book->find(life);
             return one ? one->second : std::string{};
         },
-        [book](const std::string& name) {
-            const auto lives = book->lives_.read();
-            return std::ranges::any_of(*lives,
-                                       [&](const auto& one) { return one.second.second == name; });
-        });
+        [book](const member_id& life) { return book->has_ended(life); });
+}
+
+/// One that this node has seen leave, and whose member has come back with another: a member that
+/// has only lost its session comes back with the same.
+bool life_book::has_ended(const member_id& life) const {
+    const auto left = left_.read();
+    const auto one = std::ranges::find(*left, life, &std::pair<member_id, std::string>::first);
+    if (one == left->end()) {
+        return false;
+    }
+    const auto lives = lives_.read();
+    return std::ranges::any_of(*lives,
+                               [&](const auto& now) { return now.second.second == one->second; });
 }
 
 void life_book::learn(const cluster::view_snapshot& now, process_host& mine) {
@@ -69,11 +78,19 @@ void life_book::learn(const cluster::view_snapshot& now, process_host& mine) {
     }
     const auto before = lives_.read();
     lives_.replace(lives);
+    begun_.store(true);
     if (*lives != *before) {
         mine.peers_changed();
     }
     for (const auto& [life, who] : *before) {
         if (!lives->contains(life)) {
+            left_.change([&](auto& all) {
+                std::erase_if(all, [&](const auto& one) { return one.first == life; });
+                if (all.size() >= most_left) {
+                    all.erase(all.begin());
+                }
+                all.emplace_back(life, who.second);
+            });
             mine.life_ended(life);
         }
     }

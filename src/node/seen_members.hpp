@@ -10,11 +10,14 @@
 #include "process/host.hpp"
 #include "runtime/published.hpp"
 
+#include <atomic>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace muster::detail {
 
@@ -32,12 +35,22 @@ public:
     /// Those it does not name any more have ended.
     void learn(const cluster::view_snapshot& now, process_host& mine);
     [[nodiscard]] bool knows(const member_id& life) const { return lives_.read()->contains(life); }
+    /// Whether that life is over, as far as is known here.
+    [[nodiscard]] bool has_ended(const member_id& life) const;
+    /// Whether anything has been learned.
+    [[nodiscard]] bool has_begun() const noexcept { return begun_.load(); }
 
 private:
     using life_map = std::map<member_id, std::pair<mesh::peer, std::string>>;
     [[nodiscard]] std::optional<life_map::mapped_type> find(const member_id& life) const;
 
+    static constexpr std::size_t most_left = 1024;
+
     runtime::published<life_map> lives_{std::make_shared<const life_map>()};
+    /// The last that are in the view no more, and what they were called.
+    using left_list = std::vector<std::pair<member_id, std::string>>;
+    runtime::published<left_list> left_{std::make_shared<const left_list>()};
+    std::atomic<bool> begun_{false};
 };
 
 }  // namespace muster::detail

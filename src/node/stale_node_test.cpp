@@ -169,7 +169,10 @@ TEST_F(news, are_as_old_as_the_end_of_the_lease_where_the_process_stood_still_si
 TEST_F(news, are_read_for_ten_minutes_and_no_longer) {
     begin(when_stranded::serve_stale);
     strand();
-    world.in.run_for(detail::partition_cell::max_stale);
+    world.in.run_for(detail::partition_cell::max_stale - 20s);
+    EXPECT_TRUE(rights[mine].readable());
+    EXPECT_TRUE(world.answer(use("ann").ask<age_of>(key)));
+    world.in.run_for(20s);
     EXPECT_FALSE(rights[mine].readable());
     const auto got = world.answer(use("ann").ask<age_of>(key));
     ASSERT_FALSE(got);

@@ -28,19 +28,17 @@ void far_side::call(const member_id& life, far_call what, callback<result<std::s
     net->request(*peer, std::move(bytes), home_.platform().now() + call_patience, std::move(done));
 }
 
-/// Another node monitors a process of here, and calls that `what.number`; it stops being told under
-/// the number `what.previous`.
+/// Another node monitors a process of here, and calls that `what.number`.
 void far_side::watch_for(const far_call& what,
                          const mesh::incoming& from,
                          const std::shared_ptr<mesh::responder>& answer) {
     const detail::local_ref to{what.index, what.generation};
     const std::pair here{from.life, home_.next_number()};
-    on_home([this, here, one = watched{to, from.from}, previous = what.previous] {
-        watchers_.emplace(here, one);
-        unwatch(here.first, previous);
+    on_home([this, here, one = watched{to, from.from, what.number}] {
+        watched_by(here.first, here.second, one);
     });
     const auto over = [this, keep = home_.shared_from_this(), here] {
-        on_home([this, here] { watchers_.erase(here); });
+        on_home([this, here] { unwatch(here.first, here.second); });
     };
     home_.signal_to(to, [this, here, over, answer, number = what.number](process_core* alive) {
         answer->reply(encode(far_state{.alive = alive != nullptr, .number = here.second}));
@@ -70,14 +68,17 @@ void far_side::answer_call(far_call& what, const mesh::incoming& from, mesh::res
             watch_for(what, from, shared);
             return;
         case call_kind::link:
-            home_.signal_to(
-                to, [this, keep = home_.shared_from_this(), asker, shared](process_core* alive) {
-                    if (alive != nullptr) {
-                        alive->links.insert(asker);
-                        on_home([this, own = alive->own(), asker] { links_.insert({own, asker}); });
-                    }
-                    shared->reply(encode(far_state{.alive = alive != nullptr}));
-                });
+            home_.signal_to(to,
+                            [this, keep = home_.shared_from_this(), asker, shared, at = from.from](
+                                process_core* alive) {
+                                if (alive != nullptr) {
+                                    alive->links.insert(asker);
+                                    on_home([this, own = alive->own(), asker, at] {
+                                        links_.insert_or_assign({own, asker}, far_link{true, at});
+                                    });
+                                }
+                                shared->reply(encode(far_state{.alive = alive != nullptr}));
+                            });
             return;
         case call_kind::check_link:
             home_.signal_to(to, [asker, shared](process_core* alive) {

@@ -61,9 +61,9 @@ error name_too_long() {
 
 void far_side::attach(mesh::mesh& net,
                       find_peer find,
-                      std::function<bool(const std::string&)> is_there) {
+                      std::function<bool(const member_id&)> has_ended) {
     find_ = std::move(find);
-    is_there_ = std::move(is_there);
+    has_ended_ = std::move(has_ended);
     net_.store(&net, std::memory_order_release);
 }
 
@@ -155,9 +155,8 @@ error far_side::no_way(const pid& to) const {
         return {errc::unavailable,
                 "there is no way to " + to.text() + " yet: this node has not been started"};
     }
-    if (is_there_(to.member())) {
-        return {errc::gone,
-                to.text() + " has ended: " + to.member() + " has been started anew since"};
+    if (has_ended_(to.life())) {
+        return {errc::gone, to.text() + " has ended: its member has been started anew since"};
     }
     return {errc::unavailable,
             "there is no way to " + to.text() + " from here: its member is not in the view"};
@@ -443,6 +442,11 @@ void far_side::exit(const pid& own, const pid& who, const exit_reason& why, bool
 }
 
 void far_side::unlink(const pid& own, const pid& who) {
+    unlink_there(own, who);
+    on_home([this, own, who] { links_.erase({own, who}); });
+}
+
+void far_side::unlink_there(const pid& own, const pid& who) {
     signal(who.life(),
            {.kind = signal_kind::unlink,
             .life = who.life(),
@@ -451,7 +455,6 @@ void far_side::unlink(const pid& own, const pid& who) {
             .from_index = own.index(),
             .from_generation = own.generation(),
             .text = {}});
-    on_home([this, own, who] { links_.erase({own, who}); });
 }
 
 void far_side::take_signal(const mesh::arrival& one) {

@@ -23,7 +23,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,8 +44,11 @@ public:
 
     explicit far_side(host_core& home) : home_{home} {}
 
-    /// From here on others can be reached; `is_there` says whether a member of a name lives. Once.
-    void attach(mesh::mesh& net, find_peer find, std::function<bool(const std::string&)> is_there);
+    /// From here on others can be reached; `has_ended` says of a life that `find` does not know
+    /// whether it is known to be over. Once.
+    void attach(mesh::mesh& net,
+                find_peer find,
+                std::function<bool(const member_id& life)> has_ended);
     /// The mesh is about to end.
     void detach() { net_.store(nullptr); }
 
@@ -100,11 +102,17 @@ private:
         std::uint64_t there = 0;  ///< its number on the other side, the last that is known
         bool is_there = false;    ///< since the last trouble with its connection
         instant since{};          ///< of that trouble
+        member_id at{};           ///< the peer that was asked
     };
     /// A process of here that another node watches.
     struct watched {
         detail::local_ref who;
-        member_id by;  ///< of the connection it was asked for on
+        member_id by;              ///< the peer that asked
+        std::uint64_t number = 0;  ///< as it is called there
+    };
+    struct far_link {
+        bool is_there = false;  ///< also on the other side
+        member_id at{};         ///< the peer that was asked, or that asked
     };
     using watch_map = std::map<std::uint64_t, watch>;
     using learned_map = std::map<member_id, mesh::peer>;
@@ -130,11 +138,14 @@ private:
     void tell_owed();
     void check_link(const pid& own, const pid& who, instant since);
     void end_link(const pid& own, const pid& who, exit_reason why);
-    void ask_for_watch(std::uint64_t which, const pid& who, std::uint64_t previous);
+    void ask_for_watch(std::uint64_t which, const pid& who);
     void watch_answered(std::uint64_t which, const pid& who, const result<std::string>& got);
     void ask_again(std::uint64_t which);
     [[nodiscard]] std::optional<instant> when_again(instant& since) const;
     void end_there(const pid& who, std::uint64_t number);
+    void unlink_there(const pid& own, const pid& who);
+    [[nodiscard]] member_id peer_of(const pid& who) const;
+    void watched_by(const member_id& life, std::uint64_t here, const watched& one);
     void ask_for_link(const pid& own, const pid& who, instant since);
     void link_answered(const pid& own,
                        const pid& who,
@@ -157,7 +168,7 @@ private:
     host_core& home_;
     std::atomic<mesh::mesh*> net_{nullptr};
     find_peer find_;
-    std::function<bool(const std::string&)> is_there_;
+    std::function<bool(const member_id&)> has_ended_;
     runtime::published<learned_map> learned_{std::make_shared<const learned_map>()};
     std::atomic<std::uint64_t> unlearned_{0};  ///< How often something went out of `learned_`.
     /// What `find` would say, found already: nothing in it is older than the last `peers_changed`.
@@ -165,9 +176,11 @@ private:
     std::atomic<std::uint64_t> ways_number_{0};  ///< Counts what went out of `ways_`.
     // On the first worker:
     watch_map watches_;
-    std::set<std::pair<pid, pid>> links_;  ///< one of here, one of there
+    std::map<std::pair<pid, pid>, far_link> links_;  ///< one of here, one of there
     /// Processes of here that others watch, by who and by the number it was given for that.
     std::map<std::pair<member_id, std::uint64_t>, watched> watchers_;
+    /// That number, by who and by the number it has there.
+    std::map<std::pair<member_id, std::uint64_t>, std::uint64_t> watcher_numbers_;
     /// What could not be told yet how often: of a message of the first that the second did not get.
     std::map<std::pair<pid, pid>, std::uint64_t> owed_;
 };

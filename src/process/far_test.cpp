@@ -249,6 +249,10 @@ TEST_F(two_nodes, ask_for_no_longer_than_they_are_asked_themselves) {
                 if (how == "answered first") {
                     in->reply("");
                 }
+                if (how == "held for too long") {
+                    const auto paused = co_await me.pause(1s);
+                    EXPECT_TRUE(paused);
+                }
                 const auto got = co_await me.ask<total>(mute);
                 EXPECT_FALSE(got);
                 took[how] = me.now() - began;
@@ -259,7 +263,11 @@ TEST_F(two_nodes, ask_for_no_longer_than_they_are_asked_themselves) {
         EXPECT_TRUE(answer(within.ask<echo>(asked, "answered first")));
         EXPECT_TRUE(ann->host().send(asked, echo{"only sent"}));
         run(20s);
+        static_cast<void>(answer(within.ask<echo>(asked, "held for too long")));
+        run(20s);
+        EXPECT_GT(took["answered last"], 200ms);
         EXPECT_LE(took["answered last"], 300ms);
+        EXPECT_GE(took["held for too long"], 6s) << "nobody waits for its answer any more";
         EXPECT_GE(took["answered first"], 5s);
         EXPECT_GE(took["only sent"], 5s);
     }

@@ -24,19 +24,24 @@ constexpr duration watch_again = 250ms;  ///< and how often it is tried until th
 // process sends next comes behind it. What is kept of it here is there before any answer can be.
 
 void far_side::monitor(std::uint64_t which, const pid& who, told_fn told) {
-    on_home([this, which, who, told = std::move(told)]() mutable {
-        watches_.emplace(which, watch{.who = who, .told = std::move(told)});
+    on_home([this, which, who, at = peer_of(who), told = std::move(told)]() mutable {
+        watches_.emplace(which, watch{.who = who, .told = std::move(told), .at = at});
     });
-    ask_for_watch(which, who, 0);
+    ask_for_watch(which, who);
 }
 
-void far_side::ask_for_watch(std::uint64_t which, const pid& who, std::uint64_t previous) {
+/// Empty: it is not known.
+member_id far_side::peer_of(const pid& who) const {
+    const auto peer = find(who.life());
+    return peer ? peer->id : member_id{};
+}
+
+void far_side::ask_for_watch(std::uint64_t which, const pid& who) {
     call(who.life(),
          {.kind = call_kind::monitor,
           .index = who.index(),
           .generation = who.generation(),
-          .number = which,
-          .previous = previous},
+          .number = which},
          [this, keep = home_.shared_from_this(), which, who](result<std::string> got) {
              on_home([this, which, who, got = std::move(got)] { watch_answered(which, who, got); });
          });
@@ -72,7 +77,8 @@ void far_side::watch_answered(std::uint64_t which, const pid& who, const result<
 
 void far_side::ask_again(std::uint64_t which) {
     if (const auto at = watches_.find(which); at != watches_.end()) {
-        ask_for_watch(which, at->second.who, at->second.there);
+        at->second.at = peer_of(at->second.who);
+        ask_for_watch(which, at->second.who);
     }
 }
 
@@ -117,7 +123,9 @@ void far_side::end_there(const pid& who, std::uint64_t number) {
 // --- Links ---------------------------------------------------------------------------------------
 
 void far_side::link(const pid& own, const pid& who) {
-    on_home([this, own, who] { links_.insert({own, who}); });
+    on_home([this, own, who, at = peer_of(who)] {
+        links_.emplace(std::pair{own, who}, far_link{.at = at});
+    });
     ask_for_link(own, who, {});
 }
 
@@ -139,19 +147,23 @@ void far_side::link_answered(const pid& own,
                              const pid& who,
                              instant since,
                              const result<std::string>& got) {
-    if (!links_.contains({own, who})) {
-        return;
-    }
     const auto state = got ? decode<far_state>(*got) : result<far_state>{};
-    if (got) {
-        if (!state || !state->alive) {
-            end_link(own, who, {ending::no_process, {}});
+    const bool is_alive = got && state && state->alive;
+    const auto at = links_.find({own, who});
+    if (at == links_.end()) {
+        if (is_alive) {
+            unlink_there(own, who);  // Undone here before it was known there.
         }
+    } else if (is_alive) {
+        at->second.is_there = true;
+    } else if (got) {
+        end_link(own, who, {ending::no_process, {}});
     } else if (got.error().code == errc::gone) {
         end_link(own, who, {ending::node_lost, got.error().text});
     } else if (const auto again = when_again(since)) {
         home_.workers().front()->set_alarm(*again, home_.next_number(), [=, this] {
-            if (links_.contains({own, who})) {
+            if (const auto still = links_.find({own, who}); still != links_.end()) {
+                still->second.at = peer_of(who);
                 ask_for_link(own, who, since);
             }
         });
@@ -215,8 +227,7 @@ void far_side::lost(const member_id& id) {
         const instant now = home_.workers().front()->loop().now();
         for (auto& item : watches_) {
             watch& one = item.second;
-            const auto peer = find(one.who.life());
-            if (peer && peer->id == id && std::exchange(one.is_there, false)) {
+            if (one.at == id && std::exchange(one.is_there, false)) {
                 one.since = now;
                 home_.workers().front()->set_alarm(
                     now + watch_again, home_.next_number(), [this, which = item.first] {
@@ -224,9 +235,8 @@ void far_side::lost(const member_id& id) {
                     });
             }
         }
-        for (const auto& ends : links_) {
-            const auto peer = find(ends.second.life());
-            if (peer && peer->id == id) {
+        for (const auto& [ends, one] : links_) {
+            if (one.at == id && one.is_there) {  // Else whoever asks for it asks again.
                 home_.workers().front()->set_alarm(
                     now + watch_again, home_.next_number(), [this, ends, now] {
                         check_link(ends.first, ends.second, now);
@@ -263,9 +273,25 @@ void far_side::forget_if_away(const member_id& life, const member_id& id) {
 
 // --- Watchers of other lives: on the first worker ------------------------------------------------
 
+/// Asked for anew, as after a lost connection, it takes the place of the one before.
+void far_side::watched_by(const member_id& life, std::uint64_t here, const watched& one) {
+    const auto [at, is_new] = watcher_numbers_.try_emplace({life, one.number}, here);
+    if (!is_new) {
+        const std::uint64_t before = std::exchange(at->second, here);
+        unwatch(life, before);
+    }
+    watchers_.emplace(std::pair{life, here}, one);
+}
+
 void far_side::unwatch(const member_id& life, std::uint64_t number) {
-    if (const auto ended = watchers_.extract({life, number}); !ended.empty()) {
-        stop_watching(ended.mapped().who, number);
+    const auto ended = watchers_.extract({life, number});
+    if (ended.empty()) {
+        return;
+    }
+    stop_watching(ended.mapped().who, number);
+    const auto at = watcher_numbers_.find({life, ended.mapped().number});
+    if (at != watcher_numbers_.end() && at->second == number) {
+        watcher_numbers_.erase(at);
     }
 }
 
@@ -275,12 +301,15 @@ void far_side::forget_watchers_of(const member_id& id) {
     if (net == nullptr || net->is_connected(id)) {
         return;
     }
-    std::erase_if(watchers_, [&](const auto& one) {
-        if (one.second.by == id) {
-            stop_watching(one.second.who, one.first.second);
+    std::vector<std::pair<member_id, std::uint64_t>> theirs;
+    for (const auto& [key, one] : watchers_) {
+        if (one.by == id) {
+            theirs.push_back(key);
         }
-        return one.second.by == id;
-    });
+    }
+    for (const auto& [life, number] : theirs) {
+        unwatch(life, number);
+    }
 }
 
 void far_side::stop_watching(const detail::local_ref& who, std::uint64_t number) {
@@ -311,11 +340,12 @@ void far_side::life_ended(const member_id& life) {
 
 void far_side::end_links(const member_id& life, ending how) {
     for (auto at = links_.begin(); at != links_.end();) {
-        if (at->second.life() != life) {
+        const auto& [own, other] = at->first;
+        if (other.life() != life) {
             ++at;
             continue;
         }
-        home_.signal_to(at->first, [who = at->second, how](process_core* linked) {
+        home_.signal_to(own, [who = other, how](process_core* linked) {
             if (linked != nullptr) {
                 linked->on_exit_signal(who, {how, {}}, true);
             }

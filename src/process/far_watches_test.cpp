@@ -125,6 +125,48 @@ TEST_F(two_nodes, wait_for_a_way_before_a_new_monitor_or_link_ends) {
     EXPECT_EQ(ends.back(), "unreachable");
 }
 
+TEST_F(two_nodes, make_links_and_monitors_in_spite_of_connections_that_break_meanwhile) {
+    for (int i = 0; i < 20; ++i) {
+        ends.clear();
+        const pid one = bob->host().spawn(obedient);
+        static_cast<void>(answer(bob->host().watchers_of(one)));
+        const pid linked = ann->host().spawn([one](self me) -> process {
+            me.monitor(one);
+            me.link(one);
+            const auto never_sent = co_await me.receive<stop_now>();
+            EXPECT_FALSE(never_sent);
+        });
+        watch_from(*ann, linked);
+        run(1ms * i);
+        world.break_connections(ann->on(), bob->on());
+        run(1ms * (i % 3));
+        world.break_connections(ann->on(), bob->on());
+        run(5s);
+        ASSERT_EQ(ends, texts{}) << i;
+        EXPECT_EQ(answer(bob->host().watchers_of(one)), result<std::size_t>{1U}) << i;
+        bob->host().kill(one);
+        run();
+        ASSERT_EQ(ends, texts{"killed"}) << i;
+    }
+}
+
+TEST_F(two_nodes, undo_a_link_that_was_not_there_yet) {
+    const pid one = bob->host().spawn(obedient);
+    watch_from(*bob, one);
+    const auto known = all.extract(one.life());
+    ann->host().spawn([one](self me) -> process {
+        me.link(one);
+        me.unlink(one);
+        const auto paused = co_await me.pause(100ms);
+        EXPECT_TRUE(paused);
+        throw std::runtime_error{"alone"};
+    });
+    run(200ms);
+    all[known.key()] = known.mapped();
+    run(10s);
+    EXPECT_EQ(ends, texts{});
+}
+
 TEST_F(two_nodes, forget_who_watched_and_is_no_more) {
     const pid one = bob->host().spawn(obedient);
     const auto watchers = [&] { return answer(bob->host().watchers_of(one)).value_or(99); };

@@ -64,8 +64,6 @@ struct far_call {
     std::uint64_t number = 0;  ///< monitor: the watcher's
     std::string text{};        ///< spawn: the factory
     std::string arguments{};   ///< spawn
-    /// Monitor: as it is numbered there already, to be replaced; 0: it is new.
-    std::uint64_t previous = 0;
 };
 
 struct far_state {

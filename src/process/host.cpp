@@ -178,9 +178,9 @@ void process_host::prepare(mesh::settings& how) {
 void process_host::attach(mesh::mesh& net,
                           std::function<std::optional<mesh::peer>(const member_id&)> find,
                           std::function<std::string(const member_id&)> name,
-                          std::function<bool(const std::string&)> is_there) {
+                          std::function<bool(const member_id&)> has_ended) {
     core_->know_names(std::move(name));
-    core_->far().attach(net, std::move(find), std::move(is_there));
+    core_->far().attach(net, std::move(find), std::move(has_ended));
 }
 
 void process_host::detach() {

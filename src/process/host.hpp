@@ -105,12 +105,12 @@ public:
     /// Names what the mesh is to tell; before it starts.
     void prepare(mesh::settings& how);
     /// From here on processes of other lives can be reached: where `find` says, under the member
-    /// names that `name` says. A life that `find` does not know is over where `is_there` says that
-    /// a member of its name lives. Once; until `detach`, before the mesh ends.
+    /// names that `name` says. A life that `find` does not know is over where `has_ended` says so.
+    /// Once; until `detach`, before the mesh ends.
     void attach(mesh::mesh& net,
                 std::function<std::optional<mesh::peer>(const member_id& life)> find,
                 std::function<std::string(const member_id& life)> name,
-                std::function<bool(const std::string& name)> is_there);
+                std::function<bool(const member_id& life)> has_ended);
     void detach();
     /// Whether a request of the mesh was for processes.
     [[nodiscard]] bool take_request(mesh::incoming& what);

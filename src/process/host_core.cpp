@@ -239,7 +239,7 @@ void host_core::count_lost_of_threads(std::uint64_t count) {
     static_cast<void>(arm(say_lost_after, [this] {
         lost_is_said_.store(false, std::memory_order_release);
         const std::uint64_t all = lost.load(std::memory_order_relaxed);
-        say_lost_(all - std::exchange(lost_said_, all));
+        say_lost_(all - lost_said_.exchange(all));
     }));
 }
 

@@ -164,7 +164,7 @@ private:
     task_fn stopped_;  ///< The first worker's.
     std::function<void(std::uint64_t)> say_lost_;
     std::atomic<bool> lost_is_said_{false};  ///< A line about it is due.
-    std::uint64_t lost_said_ = 0;            ///< Whoever says it, one after the other.
+    std::atomic<std::uint64_t> lost_said_{0};
 };
 
 }  // namespace muster::process_detail

@@ -5,6 +5,7 @@
 #include "muster/process.hpp"
 
 #include "process/frame_end.hpp"
+#include "process/process_right.hpp"
 
 #include <array>
 #include <atomic>
@@ -34,6 +35,9 @@ bool ask_ticket::claim() {
 
 void ask_ticket::refuse(error why) {
     if (claim()) {
+        // Whoever hears of it now is not the process that held the request, and has a right of its
+        // own to go on.
+        const process_detail::running_code outside{nullptr};
         answer_error(std::move(why));
     }
 }

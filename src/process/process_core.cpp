@@ -315,8 +315,10 @@ void process_core::settle_load() {
 }
 
 std::chrono::nanoseconds process_core::answers_until() const noexcept {
-    return answering_ && !answering_->is_over() ? answering_->due()
-                                                : std::chrono::nanoseconds::max();
+    // After its deadline nobody waits for it.
+    return answering_ && !answering_->is_over() && answering_->due() > now()
+               ? answering_->due()
+               : std::chrono::nanoseconds::max();
 }
 
 std::string process_core::shapes() const {

@@ -3,6 +3,7 @@
 #include "process/stage_test.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,6 +86,28 @@ TEST_F(under_a_right, code_that_goes_on_beyond_its_end_sends_asks_and_answers_no
     EXPECT_TRUE(here.host->send(other, word{"of somebody else"}));
     here.settle();
     EXPECT_EQ(heard, (texts{"before", "of somebody else"}));
+}
+
+TEST_F(under_a_right, whoever_hears_that_it_has_ended_goes_on_under_its_own) {
+    const pid who = here.host->spawn_under(
+        [right = right](self me) -> process {
+            auto in = co_await me.receive<order>();
+            right->holds = false;
+            if (in) {
+                in->reply("an answer");
+            }
+        },
+        right);
+    const pid other = here.host->spawn(listener, &heard);
+    std::optional<errc> after;
+    here.host->ask<order>(who, "go").then([&](const result<std::string>& got) {
+        EXPECT_FALSE(got);
+        const auto sent = here.host->send(other, word{"so it asks another"});
+        after = sent ? std::optional<errc>{} : std::optional{sent.error().code};
+    });
+    here.settle();
+    EXPECT_EQ(after, std::nullopt);
+    EXPECT_EQ(heard, texts{"so it asks another"});
 }
 
 TEST_F(under_a_right, a_process_is_not_resumed_once_it_has_ended) {
