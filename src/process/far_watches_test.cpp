@@ -150,6 +150,27 @@ TEST_F(two_nodes, make_links_and_monitors_in_spite_of_connections_that_break_mea
     }
 }
 
+TEST_F(two_nodes, make_a_link_whose_request_their_lost_connection_swallowed) {
+    const pid one = bob->host().spawn(obedient);
+    watch_from(*ann, one);  // So that there is a connection.
+    run();
+    world.cut(ann->on(), bob->on());
+    const pid own = ann->host().spawn([one](self me) -> process {
+        me.link(one);
+        const auto never_sent = co_await me.receive<stop_now>();
+        EXPECT_FALSE(never_sent);
+    });
+    run(300ms);
+    world.break_connections(ann->on(), bob->on());
+    world.heal();
+    watch_from(*ann, own);
+    run(10s);
+    EXPECT_EQ(ends, texts{});
+    EXPECT_TRUE(ann->host().send(one, throw_now{"ouch"}));
+    run();
+    EXPECT_EQ(ends, (texts{"crashed: ouch", "crashed: ouch"}));
+}
+
 TEST_F(two_nodes, undo_a_link_that_was_not_there_yet) {
     const pid one = bob->host().spawn(obedient);
     watch_from(*bob, one);
