@@ -37,13 +37,13 @@ call_storm_result run_seeds(weather how, std::uint64_t count, duration lasts) {
 }
 
 TEST(calls, are_all_answered_while_members_only_come_and_leave_in_order) {
-    const call_storm_result sum = run_seeds(weather::fair, 100, 15s);
+    const call_storm_result sum = run_seeds(weather::fair, 300, 15s);
     EXPECT_GT(sum.moves, 100U) << "nothing was tested";
     EXPECT_GT(sum.answered, 10'000U);
 }
 
 TEST(calls, end_in_time_and_as_their_errors_say_whatever_fails) {
-    const call_storm_result sum = run_seeds(weather::foul, 200, 15s);
+    const call_storm_result sum = run_seeds(weather::foul, 700, 15s);
     EXPECT_GT(sum.moves, 100U) << "nothing was tested";
     EXPECT_GT(sum.answered, 10'000U);
     EXPECT_GT(sum.refused, 100U);
