@@ -228,8 +228,15 @@ instant agent_host::lease_over() const {
 }
 
 agent_host::place agent_host::find(const cluster::right& mine) {
-    return std::ranges::find_if(tenures_,
-                                [&](const tenure& one) { return one.mine.get() == &mine; });
+    const auto known = places_.find(&mine);
+    return known == places_.end() ? tenures_.end() : known->second;
+}
+
+agent_host::tenure agent_host::end(place at) {
+    places_.erase(at->mine.get());
+    tenure was = std::move(*at);
+    tenures_.erase(at);
+    return was;
 }
 
 journal_author agent_host::author_of(const cluster::right& mine) const {
@@ -239,6 +246,7 @@ journal_author agent_host::author_of(const cluster::right& mine) const {
 void agent_host::acquire(std::shared_ptr<cluster::right> mine, callback<result<void>> done) {
     const place at = tenures_.emplace(tenures_.end());
     at->mine = mine;
+    places_.emplace(mine.get(), at);
     const auto wrote_line = std::make_shared<bool>(false);
     auto here =
         life_.wrap([this, at, wrote_line, done = std::move(done)](result<void> wrote) mutable {
@@ -269,7 +277,7 @@ void agent_host::acquired(place at,
                           callback<result<void>> done) {
     at->journalled = journalled;
     if (!wrote) {
-        tenures_.erase(at);
+        end(at);
         done(std::move(wrote));
         return;
     }
@@ -280,7 +288,7 @@ void agent_host::acquired(place at,
     auto how = body_->begin(at->mine, member_->acts_until());
     if (!how) {
         write("release", journal_fields(at->mine->what(), numbered_));
-        tenures_.erase(at);
+        end(at);
         done(std::move(how));
         return;
     }
@@ -340,8 +348,7 @@ void agent_host::journal_revoke(tenure& of) {
 /// Journals the release once nothing acts any more, and says so once that is written.
 void agent_host::stop_work(place at, instant kill_at, callback<> done) {
     auto stopped = life_.wrap([this, at, done = std::move(done)]() mutable {
-        const tenure was = std::move(*at);
-        tenures_.erase(at);
+        const tenure was = end(at);
         if (!was.journalled || was.revoked) {
             done();  // The revoke ends the interval; it stands in the journal already.
             return;

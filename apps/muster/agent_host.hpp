@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 namespace muster::cli {
 
@@ -89,6 +90,8 @@ private:
     void stop_work(place at, instant kill_at, callback<> done);
     void extend_all();
     [[nodiscard]] place find(const cluster::right& mine);
+    /// It is over, and says what it was.
+    tenure end(place at);
     [[nodiscard]] journal_author author_of(const cluster::right& mine) const;
 
     std::shared_ptr<runtime::loop> loop_;
@@ -105,6 +108,8 @@ private:
     member_id told_taken_;
     instant extended_to_ = instant::min();
     std::list<tenure> tenures_;
+    /// Where each stands: the end of a lease ends all at once, and they may be a million.
+    std::unordered_map<const cluster::right*, place> places_;
     std::int64_t view_number_ = 0;
     boost::json::object view_fields_;
     instant view_at_{};
