@@ -151,8 +151,8 @@ void far_side::link_answered(const pid& own,
     const bool is_alive = got && state && state->alive;
     const auto at = links_.find({own, who});
     if (at == links_.end()) {
-        if (is_alive) {
-            unlink_there(own, who);  // Undone here before it was known there.
+        if (is_alive && since != instant{}) {
+            unlink_there(own, who);  // Undone here while it was asked for again.
         }
     } else if (is_alive) {
         at->second.is_there = true;
