@@ -27,14 +27,14 @@ std::vector<std::uint64_t> range(std::uint64_t first, std::uint64_t count) {
 
 }  // namespace
 
-std::vector<std::uint64_t> seeds(std::uint64_t count) {
+std::vector<std::uint64_t> seeds(std::uint64_t count, std::uint64_t sanitized) {
     if (const auto only = number_in_environment("MUSTER_SEED")) {
         return {*only};
     }
     if (const auto wanted = number_in_environment("MUSTER_SEEDS")) {
         return range(1, *wanted);
     }
-    return is_sanitized ? range(count + 1, count / 4) : range(1, count);
+    return is_sanitized ? range(count + 1, count / sanitized) : range(1, count);
 }
 
 }  // namespace muster::simulation
