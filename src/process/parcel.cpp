@@ -4,6 +4,7 @@
 #include "muster/pid.hpp"
 #include "muster/process.hpp"
 
+#include "base/sanitized.hpp"
 #include "process/frame_end.hpp"
 #include "process/process_right.hpp"
 
@@ -205,17 +206,8 @@ private:
     bool closed_ = false;
 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool keeps_blocks = false;  // The sanitizers are to see each end of life.
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool keeps_blocks = false;
-#else
-constexpr bool keeps_blocks = true;
-#endif
-#else
-constexpr bool keeps_blocks = true;
-#endif
+/// The sanitizers are to see each end of life.
+constexpr bool keeps_blocks = !base::is_sanitized;
 
 thread_local block_store blocks;
 

@@ -1,5 +1,7 @@
 #include "simulation/seeds.hpp"
 
+#include "base/sanitized.hpp"
+
 #include <cstdlib>
 #include <numeric>
 #include <optional>
@@ -7,12 +9,6 @@
 
 namespace muster::simulation {
 namespace {
-
-#ifdef MUSTER_SANITIZED
-constexpr bool is_sanitized = true;
-#else
-constexpr bool is_sanitized = false;
-#endif
 
 std::optional<std::uint64_t> number_in_environment(const char* name) {
     const char* const given = std::getenv(name);
@@ -34,7 +30,7 @@ std::vector<std::uint64_t> seeds(std::uint64_t count, std::uint64_t sanitized) {
     if (const auto wanted = number_in_environment("MUSTER_SEEDS")) {
         return range(1, *wanted);
     }
-    return is_sanitized ? range(count + 1, count / sanitized) : range(1, count);
+    return base::is_sanitized ? range(count + 1, count / sanitized) : range(1, count);
 }
 
 }  // namespace muster::simulation

@@ -19,7 +19,7 @@ constexpr std::uint64_t shards = 4;
 class storms : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(storms, break_no_promise) {
-    const std::vector<std::uint64_t> all = seeds(1000);
+    const std::vector<std::uint64_t> all = seeds(1000, 8);
     std::uint64_t ran = 0, acquires = 0, effects = 0, failures = 0;
     std::uint64_t writes = 0, delayed = 0, prepares = 0;
     duration longest{}, unowned{};
