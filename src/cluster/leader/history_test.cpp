@@ -76,8 +76,8 @@ TEST(history_of, counts_what_it_has_no_room_to_name) {
     const std::size_t named = entries.at(0).at("moved").as_array().size();
     EXPECT_GT(named, 30U);
     EXPECT_EQ(named + entries.at(0).at("more").to_number<std::size_t>(), 5000U);
-    const plan_change& change = all_moved(5000, book).plans.at("work");
-    EXPECT_LE(json::serialize(entries.at(0)).size(), history_bytes(change));
+    const leader_decision all = all_moved(5000, book);
+    EXPECT_LE(json::serialize(entries.at(0)).size(), history_bytes(all.plans.at("work")));
 }
 
 TEST(history_of, stays_small_whatever_names_there_are) {
