@@ -467,9 +467,11 @@ void node_core::stepped(cluster::lifecycle from, cluster::lifecycle to) {
 
 void node_core::view_changed(std::shared_ptr<const cluster::view_snapshot> now) {
     // First: whoever is seen or found can be reached.
-    lives_->learn(*now, *processes_);
+    const bool others = lives_->learn(*now, *processes_);
     view_.replace(std::make_shared<const view>(public_view(*now)));
-    names_->lives_changed();
+    if (others) {
+        names_->lives_changed();
+    }
     view_seen_ = now;
     leader_seen(*now);
     for (const auto& [name, host] : *resources_.read()) {

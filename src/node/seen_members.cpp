@@ -67,7 +67,7 @@ bool life_book::has_ended(const member_id& life) const {
                                [&](const auto& now) { return now.second.second == one->second; });
 }
 
-void life_book::learn(const cluster::view_snapshot& now, process_host& mine) {
+bool life_book::learn(const cluster::view_snapshot& now, process_host& mine) {
     auto lives = std::make_shared<life_map>();
     for (const auto& one : now.members) {
         if (!one.described.life.empty()) {
@@ -78,8 +78,9 @@ void life_book::learn(const cluster::view_snapshot& now, process_host& mine) {
     }
     const auto before = lives_.read();
     lives_.replace(lives);
-    begun_.store(true);
-    if (*lives != *before) {
+    const bool is_first = !begun_.exchange(true);
+    const bool is_new = *lives != *before;
+    if (is_new) {
         mine.peers_changed();
     }
     for (const auto& [life, who] : *before) {
@@ -94,6 +95,7 @@ void life_book::learn(const cluster::view_snapshot& now, process_host& mine) {
             mine.life_ended(life);
         }
     }
+    return is_new || is_first;
 }
 
 }  // namespace muster::detail

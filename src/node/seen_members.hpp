@@ -33,7 +33,8 @@ public:
     static void attach(const std::shared_ptr<life_book>& book, process_host& mine, mesh::mesh& net);
 
     /// Those it does not name any more have ended.
-    void learn(const cluster::view_snapshot& now, process_host& mine);
+    /// Whether others are reached now than before.
+    bool learn(const cluster::view_snapshot& now, process_host& mine);
     [[nodiscard]] bool knows(const member_id& life) const { return lives_.read()->contains(life); }
     /// Whether that life is over, as far as is known here.
     [[nodiscard]] bool has_ended(const member_id& life) const;

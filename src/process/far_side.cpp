@@ -35,28 +35,6 @@ std::string& scratch() {
     return room;
 }
 
-/// To whom, from whom, and what type it is: before each message. False: the name is too long.
-bool begin_message(std::string& bytes,
-                   const pid& to,
-                   detail::local_ref from,
-                   std::string_view type) {
-    if (type.size() > std::numeric_limits<std::uint16_t>::max()) {
-        return false;
-    }
-    const address_line line{.to_index = to.index(),
-                            .to_generation = to.generation(),
-                            .from_index = from.index,
-                            .from_generation = from.generation,
-                            .life = to.life(),
-                            .type = type};
-    line.append_to(bytes);
-    return true;
-}
-
-error name_too_long() {
-    return {errc::invalid_argument, "the name of this type is too long to travel"};
-}
-
 }  // namespace
 
 void far_side::attach(mesh::mesh& net,
@@ -179,22 +157,43 @@ result<void> far_side::deliver(const pid& to, detail::parcel_ptr one) {
     return how;
 }
 
+/// Finds the way, and encodes the message with what stands before each: to whom, from whom, and
+/// what type it is. In front of that `mark`, if there is one.
+result<far_side::outgoing> far_side::encoded(const pid& to,
+                                             detail::local_ref from,
+                                             const detail::message_type& type,
+                                             const void* body,
+                                             std::string_view mark) {
+    outgoing made;
+    made.way = way_to(to.life(), made.keep);
+    made.net = net_.load(std::memory_order_acquire);
+    if (made.way == nullptr || made.net == nullptr) {
+        return std::unexpected{no_way(to)};
+    }
+    if (type.name.size() > std::numeric_limits<std::uint16_t>::max()) {
+        return fail(errc::invalid_argument, "the name of this type is too long to travel");
+    }
+    std::string& bytes = scratch();
+    bytes.append(mark);
+    const address_line line{.to_index = to.index(),
+                            .to_generation = to.generation(),
+                            .from_index = from.index,
+                            .from_generation = from.generation,
+                            .life = to.life(),
+                            .type = type.name};
+    line.append_to(bytes);
+    type.encode(bytes, body);
+    made.bytes = bytes;
+    return made;
+}
+
 result<void> far_side::send(const pid& to,
                             detail::local_ref from,
                             const detail::message_type& type,
                             const void* body) {
-    std::shared_ptr<const void> keep;
-    mesh::way* const way = way_to(to.life(), keep);
-    mesh::mesh* const net = net_.load(std::memory_order_acquire);
-    if (way == nullptr || net == nullptr) {
-        return std::unexpected{no_way(to)};
-    }
-    std::string& bytes = scratch();
-    if (!begin_message(bytes, to, from, type.name)) {
-        return std::unexpected{name_too_long()};
-    }
-    type.encode(bytes, body);
-    return net->post(*way, message_frame, 0, bytes);
+    const auto made = encoded(to, from, type, body, {});
+    return made ? made->net->post(*made->way, message_frame, 0, made->bytes)
+                : std::unexpected{made.error()};
 }
 
 result<void> far_side::offer(const pid& to, detail::parcel_ptr& one, detail::unsent_fn back) {
@@ -203,23 +202,15 @@ result<void> far_side::offer(const pid& to, detail::parcel_ptr& one, detail::uns
     if (!one->ticket) {
         return send(to, one->local_sender(), *one->type, one->content());
     }
-    std::shared_ptr<const void> keep;
-    mesh::way* const way = way_to(to.life(), keep);
-    mesh::mesh* const net = net_.load(std::memory_order_acquire);
-    if (way == nullptr || net == nullptr) {
-        return std::unexpected{no_way(to)};
+    const auto made = encoded(to, one->local_sender(), *one->type, one->content(), {&ask_mark, 1});
+    if (!made) {
+        return std::unexpected{made.error()};
     }
-    std::string& bytes = scratch();
-    bytes.push_back(ask_mark);
-    if (!begin_message(bytes, to, one->local_sender(), one->type->name)) {
-        return std::unexpected{name_too_long()};
-    }
-    one->type->encode(bytes, one->content());
     one->ticket->hand_over();
     const instant deadline{one->ticket->due()};
-    net->request(
-        *way,
-        bytes,
+    made->net->request(
+        *made->way,
+        made->bytes,
         deadline,
         [one = std::move(one), back = std::move(back), to](result<std::string> got) mutable {
             if (!got) {

@@ -118,6 +118,18 @@ private:
     using learned_map = std::map<member_id, mesh::peer>;
     using way_map = std::map<member_id, std::shared_ptr<mesh::way>>;
 
+    /// A message as it leaves; its bytes until the next is encoded on this thread.
+    struct outgoing {
+        std::shared_ptr<const void> keep;  ///< the way
+        mesh::way* way = nullptr;
+        mesh::mesh* net = nullptr;
+        std::string_view bytes;
+    };
+    [[nodiscard]] result<outgoing> encoded(const pid& to,
+                                           detail::local_ref from,
+                                           const detail::message_type& type,
+                                           const void* body,
+                                           std::string_view mark);
     [[nodiscard]] std::optional<mesh::peer> find(const member_id& life) const;
     [[nodiscard]] mesh::way* way_to(const member_id& life, std::shared_ptr<const void>& keep);
     void learn(const member_id& life, const member_id& id);

@@ -32,6 +32,12 @@ process obedient(self me) {
     }
 }
 
+process be_linked(self me, pid other) {
+    me.link(other);
+    const auto never_sent = co_await me.receive<stop_now>();
+    EXPECT_FALSE(never_sent);
+}
+
 process taking(self me) {
     while (auto in = co_await me.receive<add>()) {
     }
@@ -104,11 +110,7 @@ TEST_F(two_nodes, hear_of_a_process_that_ended_as_soon_as_it_was_linked) {
 TEST_F(two_nodes, wait_for_a_way_before_a_new_monitor_or_link_ends) {
     const pid one = bob->host().spawn(obedient);
     const auto known = all.extract(one.life());
-    const pid linked = ann->host().spawn([one](self me) -> process {
-        me.link(one);
-        const auto never_sent = co_await me.receive<stop_now>();
-        EXPECT_FALSE(never_sent);
-    });
+    const pid linked = ann->host().spawn(be_linked, one);
     watch_from(*ann, one);
     watch_from(*ann, linked);
     run(2s);
@@ -155,11 +157,7 @@ TEST_F(two_nodes, make_a_link_whose_request_their_lost_connection_swallowed) {
     watch_from(*ann, one);  // So that there is a connection.
     run();
     world.cut(ann->on(), bob->on());
-    const pid own = ann->host().spawn([one](self me) -> process {
-        me.link(one);
-        const auto never_sent = co_await me.receive<stop_now>();
-        EXPECT_FALSE(never_sent);
-    });
+    const pid own = ann->host().spawn(be_linked, one);
     run(300ms);
     world.break_connections(ann->on(), bob->on());
     world.heal();
@@ -259,11 +257,7 @@ TEST_F(two_nodes, hear_of_an_end_that_their_lost_connection_swallowed) {
 
 TEST_F(two_nodes, link_processes_across) {
     const pid one = bob->host().spawn(obedient);
-    const pid linked = ann->host().spawn([one](self me) -> process {
-        me.link(one);
-        const auto never_sent = co_await me.receive<stop_now>();
-        EXPECT_FALSE(never_sent);
-    });
+    const pid linked = ann->host().spawn(be_linked, one);
     watch_from(*ann, linked);
     run();
     EXPECT_TRUE(ann->host().send(one, throw_now{"ouch"}));
@@ -322,11 +316,7 @@ TEST_F(two_nodes, hear_of_a_linked_end_that_their_lost_connection_swallowed) {
 
 TEST_F(two_nodes, hear_that_the_other_end_of_a_link_cannot_be_reached) {
     const pid one = bob->host().spawn(obedient);
-    const pid linked = ann->host().spawn([one](self me) -> process {
-        me.link(one);
-        const auto never_sent = co_await me.receive<stop_now>();
-        EXPECT_FALSE(never_sent);
-    });
+    const pid linked = ann->host().spawn(be_linked, one);
     watch_from(*ann, linked);
     run();
     world.isolate(bob->on());
