@@ -235,8 +235,8 @@ result<void> process_host::send_raw(const pid& to, std::string type, std::string
 
 pending<std::size_t> process_host::watchers_of(const pid& who) {
     auto [answer, told] = make_pending<std::size_t>();
-    core_->signal_to(who, [told = std::move(told)](process_core* alive) mutable {
-        told(alive == nullptr ? 0 : alive->watchers.size());
+    core_->signal_to(who, [tell = std::move(told)](process_core* alive) mutable {
+        tell(alive == nullptr ? 0 : alive->watchers.size());
     });
     return std::move(answer);
 }
