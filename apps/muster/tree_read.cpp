@@ -132,7 +132,7 @@ void tree_read::root_read(const data_reply& got) {
     if (understood) {
         read_members();
         read_succession();
-        read_view();
+        read_view(most_tries);
         read_resources();
     }
 }
@@ -192,14 +192,46 @@ void tree_read::read_succession() {
     });
 }
 
-void tree_read::read_view() {
-    get(where_.view(), [this](const data_reply& got) {
-        if (got.ok() && got.value.data.empty()) {
-            return;
-        }
-        decode_into<cluster::view_record>(
-            got, where_.view(), [this](cluster::view_record one) { made_.view = std::move(one); });
+void tree_read::read_view(unsigned tries) {
+    get(where_.view(), [this, tries](const data_reply& got) {
+        decode_into<cluster::view_head>(got, where_.view(), [&](cluster::view_head head) {
+            struct reading {
+                cluster::view_parts parts;
+                std::size_t left = 0;
+                bool damaged = false;
+            };
+            auto fresh = std::make_shared<reading>();
+            const auto to_read = fresh->parts.take(std::move(head));
+            if (to_read.empty()) {
+                assemble_view(fresh->parts, tries);
+            }
+            fresh->left = to_read.size();
+            for (const std::size_t index : to_read) {
+                const std::string path = where_.view_chunk(index);
+                get(path, [this, path, fresh, index, tries](const data_reply& data) {
+                    const bool read =
+                        decode_into<cluster::view_chunk>(data, path, [&](cluster::view_chunk one) {
+                            fresh->parts.take(index, std::move(one));
+                        });
+                    fresh->damaged = fresh->damaged || (data.ok() && !read);
+                    if (--fresh->left == 0) {
+                        assemble_view(fresh->parts, fresh->damaged ? 0 : tries);
+                    }
+                });
+            }
+        });
     });
+}
+
+void tree_read::assemble_view(const cluster::view_parts& parts, unsigned tries) {
+    auto whole = parts.whole();
+    if (whole) {
+        made_.view = std::move(*whole);
+    } else if (tries > 0 && whole.error().code == errc::unavailable) {
+        read_view(tries - 1);
+    } else {
+        made_.troubles.push_back(where_.view() + ": " + whole.error().text);
+    }
 }
 
 void tree_read::read_resources() {

@@ -8,6 +8,7 @@
 #include "base/callback.hpp"
 #include "base/life_guard.hpp"
 #include "cluster/paths.hpp"
+#include "cluster/view/parts.hpp"
 #include "picture.hpp"
 #include "runtime/loop.hpp"
 #include "zookeeper/client.hpp"
@@ -49,7 +50,8 @@ private:
     void root_read(const data_reply& got);
     void read_members();
     void read_succession();
-    void read_view();
+    void read_view(unsigned tries);
+    void assemble_view(const cluster::view_parts& parts, unsigned tries);
     void read_resources();
     void read_resource(const std::string& child);
     void read_plan(const std::string& name, unsigned tries);

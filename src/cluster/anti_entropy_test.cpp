@@ -170,6 +170,21 @@ TEST_F(anti_entropy, a_leader_looks_whether_plans_are_there_and_specifications_a
     here([&] { keeper.reset(); });
 }
 
+TEST_F(anti_entropy, a_leader_finds_a_damaged_view_and_makes_it_anew) {
+    const std::string chunk = where.view_chunk(0);
+    for (const std::string& path : {chunk, where.view()}) {
+        write({zookeeper::set_op{path, "rubbish", zookeeper::any_version}});
+        net.run_for(65s);
+        const auto mended = decode<view_chunk>(read(chunk).value.data, chunk);
+        ASSERT_TRUE(mended) << mended.error().text;
+        ASSERT_EQ(mended->members.size(), 1U);
+        EXPECT_EQ(mended->members.front().id, seen->self->id());
+        EXPECT_TRUE(decode<view_head>(read(where.view()).value.data, where.view()));
+    }
+    EXPECT_EQ(seen->app->view->members.size(), 1U);
+    EXPECT_EQ(seen->app->count("work"), 1U);
+}
+
 TEST_F(anti_entropy, a_successor_reads_those_it_waits_for_again) {
     const auto app = std::make_shared<application>();
     std::optional<status_agent> status;

@@ -82,6 +82,22 @@ release_record to_release(stored::reader& in, const json::object& from) {
     return record;
 }
 
+void write(const view_member& what, json::object& into) {
+    into["id"] = stored::id(what.id);
+    into["state"] = name_of(what.state);
+    if (what.drain) {
+        into["drain"] = true;
+    }
+}
+
+view_member to_member(stored::reader& in, const json::object& from) {
+    view_member member;
+    member.id = in.to_id(in.needed(from, "id"), "member", false);
+    member.state = to_lifecycle(in, in.needed(from, "state"));
+    in.read(from, "drain", member.drain);
+    return member;
+}
+
 template <class Record>
 result<Record> checked(const stored::reader& in, Record record) {
     if (auto fine = in.check(); !fine) {
@@ -251,45 +267,97 @@ result<status_record> decode(std::string_view text, std::string_view path) {
     return checked(in, std::move(record));
 }
 
-std::string encode(const view_record& what) {
+std::string encode(const view_head& what) {
     json::object object = stored::fresh();
     object["number"] = stored::number(what.number);
     object["leader"] = stored::id(what.leader);
     object["epoch"] = stored::number(what.epoch);
     object["since"] = stored::number(what.since_unix_ms);
+    json::array chunks;
+    for (const std::int64_t one : what.chunks) {
+        chunks.push_back(stored::number(one));
+    }
+    object["chunks"] = std::move(chunks);
+    object["after"] = stored::number(what.after);
+    json::array changes;
+    for (const changed_member& one : what.changes) {
+        json::object change;
+        change["number"] = stored::number(one.number);
+        change["chunk"] = one.chunk;
+        if (one.gone) {
+            change["id"] = stored::id(one.member.id);
+        } else {
+            write(one.member, change);
+        }
+        changes.push_back(std::move(change));
+    }
+    object["changes"] = std::move(changes);
+    return stored::written(object);
+}
+
+template <>
+result<view_head> decode(std::string_view text, std::string_view path) {
+    auto object = stored::parse(text, path);
+    if (!object) {
+        return std::unexpected(std::move(object.error()));
+    }
+    stored::reader in{path};
+    view_head record;
+    record.number = in.to_number(in.needed(*object, "number"), "number", 0, most_plan_number);
+    record.leader = in.to_id(in.needed(*object, "leader"), "leader", true);
+    record.epoch = in.to_number(in.needed(*object, "epoch"), "epoch", 0, most_plan_number);
+    in.read(*object, "since", record.since_unix_ms, 0, most);
+    for (const json::value& one :
+         in.to_array(in.needed(*object, "chunks"), "chunks", stored::most_members)) {
+        record.chunks.push_back(in.to_number(one, "chunks", 0, record.number));
+    }
+    record.after = in.to_number(in.needed(*object, "after"), "after", 0, record.number);
+    std::int64_t newest = record.after + 1;
+    for (const json::value& one :
+         in.to_array(in.needed(*object, "changes"), "changes", stored::most_members)) {
+        const json::object& from = in.to_object(one, "change", stored::most_names);
+        changed_member change;
+        change.number = in.to_number(in.needed(from, "number"), "change", newest, record.number);
+        change.chunk = static_cast<std::uint32_t>(in.to_small(
+            in.needed(from, "chunk"), "chunk of a change", 0, std::ssize(record.chunks) - 1));
+        change.gone = !from.contains("state");
+        if (change.gone) {
+            change.member.id = in.to_id(in.needed(from, "id"), "change", false);
+        } else {
+            change.member = to_member(in, from);
+        }
+        if (in.is_wrong()) {
+            break;
+        }
+        newest = change.number;
+        record.changes.push_back(change);
+    }
+    return checked(in, std::move(record));
+}
+
+std::string encode(const view_chunk& what) {
+    json::object object = stored::fresh();
+    object["number"] = stored::number(what.number);
     json::array members;
     for (const view_member& one : what.members) {
-        json::object member;
-        member["id"] = stored::id(one.id);
-        member["state"] = name_of(one.state);
-        if (one.drain) {
-            member["drain"] = true;
-        }
-        members.push_back(std::move(member));
+        write(one, members.emplace_back(json::object{}).as_object());
     }
     object["members"] = std::move(members);
     return stored::written(object);
 }
 
 template <>
-result<view_record> decode(std::string_view text, std::string_view path) {
+result<view_chunk> decode(std::string_view text, std::string_view path) {
     auto object = stored::parse(text, path);
     if (!object) {
         return std::unexpected(std::move(object.error()));
     }
     stored::reader in{path};
-    view_record record;
+    view_chunk record;
     record.number = in.to_number(in.needed(*object, "number"), "number", 0, most_plan_number);
-    record.leader = in.to_id(in.needed(*object, "leader"), "leader", true);
-    record.epoch = in.to_number(in.needed(*object, "epoch"), "epoch", 0, most_plan_number);
-    in.read(*object, "since", record.since_unix_ms, 0, most);
     for (const json::value& one :
-         in.to_array(in.needed(*object, "members"), "members", stored::most_members)) {
-        const json::object& from = in.to_object(one, "member", stored::most_names);
-        view_member member;
-        member.id = in.to_id(in.needed(from, "id"), "member", false);
-        member.state = to_lifecycle(in, in.needed(from, "state"));
-        in.read(from, "drain", member.drain);
+         in.to_array(in.needed(*object, "members"), "members", members_per_chunk)) {
+        const view_member member = to_member(in, in.to_object(one, "member", stored::most_names));
         if (!record.members.empty() && member.id <= record.members.back().id) {
             in.wrong("members are not in the order of their ids, each once");
         }

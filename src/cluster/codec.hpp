@@ -18,7 +18,8 @@ namespace muster::cluster {
 [[nodiscard]] std::string encode(const key_record& what);
 [[nodiscard]] std::string encode(const descriptor& what);
 [[nodiscard]] std::string encode(const status_record& what);
-[[nodiscard]] std::string encode(const view_record& what);
+[[nodiscard]] std::string encode(const view_head& what);
+[[nodiscard]] std::string encode(const view_chunk& what);
 [[nodiscard]] std::string encode(const specification& what);
 [[nodiscard]] std::string encode(const plan_head& what);
 /// Columns: a table of ids, then arrays of small integers. Names only where the kind is list.
@@ -37,7 +38,9 @@ result<descriptor> decode(std::string_view json, std::string_view path);
 template <>
 result<status_record> decode(std::string_view json, std::string_view path);
 template <>
-result<view_record> decode(std::string_view json, std::string_view path);
+result<view_head> decode(std::string_view json, std::string_view path);
+template <>
+result<view_chunk> decode(std::string_view json, std::string_view path);
 template <>
 result<specification> decode(std::string_view json, std::string_view path);
 template <>

@@ -73,12 +73,19 @@ TEST(codec, records_come_back_as_they_were) {
     status.candidates = {"boss"};
     EXPECT_EQ(back(status), status);
 
-    view_record view;
+    view_head view;
     view.number = most_plan_number;
     view.leader = a;
     view.epoch = 77;
-    view.members = {{.id = a, .state = lifecycle::online, .drain = true}, {.id = b}};
+    view.chunks = {5, most_plan_number};
+    view.after = 4;
+    view.changes = {{.number = 5, .member = {.id = a, .state = lifecycle::online, .drain = true}},
+                    {.number = 9, .chunk = 1, .member = {.id = b}, .gone = true}};
     EXPECT_EQ(back(view), view);
+    view_chunk part;
+    part.number = 9;
+    part.members = {{.id = a, .state = lifecycle::online, .drain = true}, {.id = b}};
+    EXPECT_EQ(back(part), part);
 
     plan_head head;
     head.number = 12;
@@ -219,11 +226,35 @@ TEST(codec, impossible_values_are_refused) {  // rows 74, 123
     EXPECT_FALSE(decode<plan_head>(replaced(head, "\"12\"", "\"-12\""), "/x"));
     EXPECT_FALSE(decode<plan_head>(replaced(head, "\"12\"", "\"99999999999999999999\""), "/x"));
 
-    view_record view;
-    view.members = {{.id = b}, {.id = a}};
-    EXPECT_FALSE(back(view)) << "not in order";
-    view.members = {{.id = a}, {.id = a}};
-    EXPECT_FALSE(back(view)) << "one twice";
+    view_chunk part;
+    part.members = {{.id = b}, {.id = a}};
+    EXPECT_FALSE(back(part)) << "not in order";
+    part.members = {{.id = a}, {.id = a}};
+    EXPECT_FALSE(back(part)) << "one twice";
+    part.members.clear();
+    for (std::uint64_t i = 0; i <= members_per_chunk; ++i) {
+        part.members.push_back({.id = member_id{1, i}});
+    }
+    EXPECT_FALSE(back(part)) << "more than a chunk holds";
+    part.members.pop_back();
+    EXPECT_TRUE(back(part));
+
+    view_head view;
+    view.number = 9;
+    view.chunks = {10};
+    EXPECT_FALSE(back(view)) << "a chunk newer than the head";
+    view.chunks = {9};
+    view.after = 10;
+    EXPECT_FALSE(back(view)) << "changes that are still to come";
+    view.after = 7;
+    view.changes = {{.number = 7, .member = {.id = a}}};
+    EXPECT_FALSE(back(view)) << "a change that is not after " << view.after;
+    view.changes = {{.number = 8, .chunk = 1, .member = {.id = a}}};
+    EXPECT_FALSE(back(view)) << "a change in no chunk";
+    view.changes = {{.number = 9, .member = {.id = a}}, {.number = 8, .member = {.id = b}}};
+    EXPECT_FALSE(back(view)) << "changes not in order";
+    view.changes = {{.number = 8, .member = {.id = a}}, {.number = 9, .member = {.id = a}}};
+    EXPECT_TRUE(back(view));
 
     // Nothing a member makes a fence of may leave the room that a fence has for it.
     view = {};
@@ -292,11 +323,16 @@ RC_GTEST_PROP(codec, any_bytes_are_refused_or_read_but_never_worse, ()) {
     status_record status;
     status.resources["r"].failed["1"] = 7;
     status.unreachable = {a};
-    view_record view;
-    view.members = {{.id = a}, {.id = b}};
+    view_chunk part;
+    part.members = {{.id = a}, {.id = b}};
+    view_head view;
+    view.number = 2;
+    view.chunks = {2};
+    view.changes = {{.number = 1, .member = {.id = a}}, {.number = 2, .member = {.id = b}}};
     const std::vector<std::string> good{encode(chunk, hash(2)),
                                         encode(status),
                                         encode(view),
+                                        encode(part),
                                         encode(hash(2)),
                                         encode(descriptor{})};
     std::string text = *rc::gen::elementOf(good);
@@ -311,7 +347,8 @@ RC_GTEST_PROP(codec, any_bytes_are_refused_or_read_but_never_worse, ()) {
     const bool fine = !read || read->entries.size() == 2U;
     RC_ASSERT(fine);
     static_cast<void>(decode<status_record>(text, "/x"));
-    static_cast<void>(decode<view_record>(text, "/x"));
+    static_cast<void>(decode<view_chunk>(text, "/x"));
+    static_cast<void>(decode<view_head>(text, "/x"));
     static_cast<void>(decode<specification>(text, "/x"));
     static_cast<void>(decode<descriptor>(text, "/x"));
     static_cast<void>(decode<plan_head>(text, "/x"));

@@ -561,7 +561,7 @@ TEST_F(member_test, a_view_that_no_fence_could_name_ends_nobody) {
     const std::string number = std::to_string(std::numeric_limits<std::int64_t>::max());
     write({zookeeper::set_op{where.view(),
                              R"({"format":1,"number":")" + number + R"(","leader":"","epoch":")" +
-                                 number + R"(","members":[]})",
+                                 number + R"(","chunks":[],"after":"0","changes":[]})",
                              zookeeper::any_version}});
     node& b = start("b", {{"work", hash_of(2)}});
     EXPECT_TRUE(wait_owned(b, "work", 1));

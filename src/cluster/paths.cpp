@@ -28,6 +28,10 @@ std::string paths::succession_prefix(member_id id) const {
     return succession() + '/' + id.text() + '-';
 }
 
+std::string paths::view_chunk(std::size_t number) const {
+    return view() + '/' + std::to_string(number);
+}
+
 std::string paths::resource(std::string_view name) const {
     return resources() + '/' + base::percent_encode(name);
 }

@@ -26,6 +26,7 @@ public:
     /// To which ZooKeeper appends ten digits.
     [[nodiscard]] std::string succession_prefix(member_id id) const;
     [[nodiscard]] std::string view() const { return root_ + "/view"; }
+    [[nodiscard]] std::string view_chunk(std::size_t number) const;
     [[nodiscard]] std::string resources() const { return root_ + "/resources"; }
     [[nodiscard]] std::string resource(std::string_view name) const;
     [[nodiscard]] std::string plan(std::string_view resource_name) const;

@@ -107,7 +107,7 @@ TEST_F(prepare_test, whoever_crashes_while_it_prepares_is_forgotten) {
     ASSERT_TRUE(wait_owned(a, "work", 4));
     node& b = start_slow("b", spec);
     ASSERT_TRUE(wait([&] { return b.app->preparing.size() == 2; }));
-    ASSERT_EQ(hints(a), 2U);
+    ASSERT_TRUE(wait([&] { return hints(a) == 2; }));
     b.machine->kill();
     ASSERT_TRUE(wait([&] { return hints(a) == 0; }));
     EXPECT_EQ(a.app->count("work"), 4U);

@@ -96,7 +96,7 @@ struct view_member {
     friend bool operator==(const view_member&, const view_member&) = default;
 };
 
-/// /view
+/// /view and its chunks, read whole.
 struct view_record {
     std::int64_t number = 0;
     member_id leader;
@@ -105,6 +105,36 @@ struct view_record {
     std::vector<view_member> members;  ///< ordered by id
     friend bool operator==(const view_record&, const view_record&) = default;
 };
+
+/// What became of a member in a view, in the head for whoever is a little behind.
+struct changed_member {
+    std::int64_t number = 0;  ///< of the view that changed it
+    std::uint32_t chunk = 0;  ///< where it stands, or stood
+    view_member member;       ///< as it is since; only its id where it is gone
+    bool gone = false;
+    friend bool operator==(const changed_member&, const changed_member&) = default;
+};
+
+/// /view
+struct view_head {
+    std::int64_t number = 0;
+    member_id leader;
+    std::int64_t epoch = 0;
+    std::int64_t since_unix_ms = 0;    ///< as in `view_record`
+    std::vector<std::int64_t> chunks;  ///< for each, the number of the view that wrote it last
+    std::int64_t after = 0;            ///< `changes` has all that views of larger numbers changed
+    std::vector<changed_member> changes;  ///< the oldest first
+    friend bool operator==(const view_head&, const view_head&) = default;
+};
+
+/// /view/<chunk>
+struct view_chunk {
+    std::int64_t number = 0;           ///< of the view that wrote it last
+    std::vector<view_member> members;  ///< ordered by id
+    friend bool operator==(const view_chunk&, const view_chunk&) = default;
+};
+inline constexpr std::size_t members_per_chunk = 1024;
+inline constexpr std::size_t changes_in_head = 64;
 
 enum class resource_kind : std::uint8_t { hash, range, list };
 enum class stranded_policy : std::uint8_t { exclusive, serve_stale };

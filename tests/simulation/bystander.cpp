@@ -39,18 +39,18 @@ bystander::~bystander() {
 }
 
 void bystander::look() {
-    zk_->get(where_.view(),
-             {},
-             loop_->now() + 1s,
-             [this](const zookeeper::reply<zookeeper::node_data>& got) {
-                 if (got.ok()) {
-                     if (const auto view =
-                             cluster::decode<cluster::view_record>(got.value.data, "view")) {
-                         judge_.stored("the view", view->number);
-                         judge_.stored("the view's epoch", view->epoch);
-                     }
-                 }
-             });
+    zk_->get(
+        where_.view(),
+        {},
+        loop_->now() + 1s,
+        [this](const zookeeper::reply<zookeeper::node_data>& got) {
+            if (got.ok()) {
+                if (const auto view = cluster::decode<cluster::view_head>(got.value.data, "view")) {
+                    judge_.stored("the view", view->number);
+                    judge_.stored("the view's epoch", view->epoch);
+                }
+            }
+        });
     for (const std::string& name : resources_) {
         zk_->get(where_.plan(name),
                  {},

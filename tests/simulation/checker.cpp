@@ -269,7 +269,8 @@ bool checker::is_leaders(const zookeeper::keeper_commit::change& what,
         })) {
         return false;
     }
-    return what.path == where_.view() || what.path.starts_with(where_.resources() + "/") ||
+    return what.path == where_.view() || what.path.starts_with(where_.view() + "/") ||
+           what.path.starts_with(where_.resources() + "/") ||
            (what.path.starts_with(where_.commands() + "/") && what.what != event_type::created);
 }
 

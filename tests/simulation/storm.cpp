@@ -350,7 +350,7 @@ private:
     /// Row 123.
     void damage() {
         const auto& where = witness_->where();
-        std::vector<std::string> paths{where.view(), where.root()};
+        std::vector<std::string> paths{where.view(), where.view_chunk(0), where.root()};
         for (const char* resource : resources) {
             paths.push_back(where.resource(resource));
             paths.push_back(where.plan(resource));

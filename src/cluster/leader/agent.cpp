@@ -296,12 +296,20 @@ std::vector<zookeeper::op> leader_agent::ops_of(const leader_decision& decided) 
     std::vector<zookeeper::op> ops;
     ops.emplace_back(zookeeper::check_op{at_.where.succession() + "/" + own_});
     if (decided.view) {
+        const std::string head = encode(decided.view->head);
         if (book.view_version < 0) {
-            ops.emplace_back(
-                zookeeper::create_op{.path = at_.where.view(), .data = encode(*decided.view)});
+            ops.emplace_back(zookeeper::create_op{.path = at_.where.view(), .data = head});
         } else {
-            ops.emplace_back(
-                zookeeper::set_op{at_.where.view(), encode(*decided.view), book.view_version});
+            ops.emplace_back(zookeeper::set_op{at_.where.view(), head, book.view_version});
+        }
+        for (const auto& [index, chunk] : decided.view->chunks) {
+            const std::string path = at_.where.view_chunk(index);
+            const auto version = book.view_chunks.find(index);
+            if (version == book.view_chunks.end()) {
+                ops.emplace_back(zookeeper::create_op{.path = path, .data = encode(chunk)});
+            } else {
+                ops.emplace_back(zookeeper::set_op{path, encode(chunk), version->second});
+            }
         }
     }
     for (const auto& [name, change] : decided.plans) {
@@ -402,9 +410,16 @@ void leader_agent::enter_into_book(const leader_decision& decided,
     leader_book& book = keeper_->book();
     std::size_t at = 1;  // The first result is that of the check.
     if (decided.view) {
-        book.view = *decided.view;
+        book.view = decided.view->next;
         book.view_version = book.view_version < 0 ? 0 : got.value[at].meta.version;
         ++at;
+        for (const auto& [index, chunk] : decided.view->chunks) {
+            book.stored_view.take(index, chunk);
+            const auto [version, is_new] = book.view_chunks.try_emplace(index, 0);
+            version->second = is_new ? 0 : got.value[at].meta.version;
+            ++at;
+        }
+        book.stored_view.take(decided.view->head);
     }
     for (const auto& [name, change] : decided.plans) {
         book_resource& mine = book.resources.at(name);
@@ -419,7 +434,8 @@ void leader_agent::enter_into_book(const leader_decision& decided,
         ++at;
     }
     note_hints(book, at_.loop.now());
-    dirty_ = dirty_ || decided.view.has_value();  // Suspects and takers may follow from a view.
+    // Suspects and takers may follow from a view, and what was too much for one.
+    dirty_ = dirty_ || decided.view.has_value();
 }
 
 /// Results stay for an hour; only the leader deletes commands.

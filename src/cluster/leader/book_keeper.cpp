@@ -58,6 +58,7 @@ void book_keeper::end() {
 }
 
 void book_keeper::look_again() {
+    look_at_view();
     list_resources();
     list_commands();
     list_members();
@@ -75,21 +76,126 @@ void book_keeper::look_again() {
     }
 }
 
+// --- The view ------------------------------------------------------------------------------------
+
+/// Head, names of the chunks, chunks: put together aside, and entered into the book as a whole.
 void book_keeper::read_view() {
     begin();
     const std::string path = at_.where.view();
-    reading::get(at_, life_, path, {}, [this, path](zookeeper::reply<zookeeper::node_data> got) {
-        if (got.ok()) {
-            if (auto view = decode<view_record>(got.value.data, path)) {
-                book_.view = std::move(*view);
-            } else {
-                at_.log(log_level::error, "view.damaged", view.error().text);
+    reading::get(at_,
+                 life_,
+                 path,
+                 {},
+                 [this, path, before = book_.view_version](
+                     const zookeeper::reply<zookeeper::node_data>& got) {
+                     auto fresh = std::make_shared<read_of_view>();
+                     fresh->before = before;
+                     fresh->zxid = got.zxid;
+                     if (got.ok()) {
+                         fresh->version = got.value.meta.version;
+                         if (auto head = decode<view_head>(got.value.data, path)) {
+                             static_cast<void>(fresh->parts.take(std::move(*head)));
+                         } else {
+                             fresh->damaged = head.error().text;
+                         }
+                         list_view_chunks(fresh);
+                     } else {
+                         enter_view(*fresh);
+                     }
+                     end();
+                 });
+}
+
+void book_keeper::list_view_chunks(const std::shared_ptr<read_of_view>& fresh) {
+    begin();
+    reading::children(at_,
+                      life_,
+                      at_.where.view(),
+                      {},
+                      [this, fresh](const zookeeper::reply<zookeeper::node_children>& got) {
+                          for (const std::string& child : got.value.names) {
+                              const auto index = base::parse_int64(child);
+                              if (index && *index >= 0 && std::to_string(*index) == child) {
+                                  fresh->chunks.emplace(static_cast<std::size_t>(*index), 0);
+                              }
+                          }
+                          read_view_chunks(fresh);
+                          end();
+                      });
+}
+
+/// Also those of which the head says nothing: one day they are written again.
+void book_keeper::read_view_chunks(const std::shared_ptr<read_of_view>& fresh) {
+    if (fresh->chunks.empty()) {
+        enter_view(*fresh);
+        return;
+    }
+    fresh->left = fresh->chunks.size();
+    for (auto& [index, version] : fresh->chunks) {
+        begin();
+        const std::string path = at_.where.view_chunk(index);
+        auto seen = [this, path, fresh, index, &version](
+                        const zookeeper::reply<zookeeper::node_data>& got) {
+            version = got.value.meta.version;
+            const bool listed = index < fresh->parts.head().chunks.size();
+            auto chunk = got.ok() ? decode<view_chunk>(got.value.data, path)
+                                  : fail(errc::unavailable, path + ": " + got.text);
+            if (!chunk && listed) {
+                fresh->damaged = chunk.error().text;
+            } else if (listed) {
+                fresh->parts.take(index, std::move(*chunk));
             }
-            book_.view_version = got.value.meta.version;
-        }
-        book_.view_zxid = got.zxid;
-        end();
-    });
+            if (--fresh->left == 0) {
+                enter_view(*fresh);
+            }
+            end();
+        };
+        reading::get(at_, life_, path, {}, std::move(seen));
+    }
+}
+
+/// A damaged one is no view: the next is made of who is there.
+void book_keeper::enter_view(read_of_view& fresh) {
+    if (fresh.before != book_.view_version) {
+        read_view();  // This leader wrote one meanwhile.
+        return;
+    }
+    auto whole = fresh.parts.whole();
+    if (!whole && fresh.damaged.empty()) {
+        fresh.damaged = whole.error().text;
+    }
+    if (!fresh.damaged.empty()) {
+        at_.log(log_level::error, "view.damaged", fresh.damaged);
+        fresh.parts = {};
+        whole = view_record{};
+    }
+    rereads_ += complete_ ? 1 : 0;
+    book_.view = std::move(*whole);
+    book_.stored_view = std::move(fresh.parts);
+    book_.view_version = fresh.version;
+    book_.view_chunks = std::move(fresh.chunks);
+    book_.view_zxid = fresh.zxid;
+}
+
+/// Nobody but the leader writes it; yet somebody may have, by hand.
+void book_keeper::look_at_view() {
+    const auto compare = [this](const std::string& path, std::function<std::int32_t()> known) {
+        begin();
+        auto seen = [this, known = std::move(known)](const zookeeper::reply<zookeeper::stat>& got) {
+            if ((got.ok() ? got.value.version : -1) != known()) {
+                read_view();
+            }
+            end();
+        };
+        reading::exists(at_, life_, path, {}, std::move(seen));
+    };
+    compare(at_.where.view(), [this] { return book_.view_version; });
+    for (const auto& [index, version] : book_.view_chunks) {
+        compare(at_.where.view_chunk(index), [this, at = index] {
+            const auto known = book_.view_chunks.find(at);
+            return known == book_.view_chunks.end() ? -1 : known->second;
+        });
+    }
 }
 
 // --- Resources -----------------------------------------------------------------------------------

@@ -29,14 +29,28 @@ public:
 
     [[nodiscard]] leader_book& book() { return book_; }
     [[nodiscard]] bool complete() const { return complete_; }
-    /// How many resources were read once more since the book was complete: what has been decided
-    /// by an older copy of the book is then not to be written.
+    /// How often a resource or the view was read once more since the book was complete: what has
+    /// been decided by an older copy of the book is then not to be written.
     [[nodiscard]] std::uint64_t rereads() const { return rereads_; }
     /// Lists and reads everything that may have changed unseen (anti-entropy).
     void look_again();
 
 private:
+    /// The view while it is read.
+    struct read_of_view {
+        view_parts parts;
+        std::string damaged;
+        std::int32_t before = -1;  ///< what the book said of its version
+        std::int32_t version = -1;
+        std::int64_t zxid = 0;
+        std::map<std::size_t, std::int32_t> chunks;  ///< versions
+        std::size_t left = 0;                        ///< of them to read
+    };
     void read_view();
+    void list_view_chunks(const std::shared_ptr<read_of_view>& fresh);
+    void read_view_chunks(const std::shared_ptr<read_of_view>& fresh);
+    void enter_view(read_of_view& fresh);
+    void look_at_view();
     void list_resources();
     void read_resource(const std::string& name);
     void read_head(const std::string& name, const std::shared_ptr<book_resource>& fresh);

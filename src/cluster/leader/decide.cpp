@@ -139,8 +139,10 @@ private:
         inputs.present = book_.members;
         inputs.drained = drained_;
         inputs.resumed = resumed_;
-        out_.view = next_view(inputs);
-        view_ = out_.view ? *out_.view : book_.view;
+        if (auto next = next_view(inputs)) {
+            out_.view = change_view(book_.stored_view, std::move(*next), view_chunks_at_once);
+        }
+        view_ = out_.view ? out_.view->next : book_.view;
     }
 
     /// Who may be given partitions of `resource`, and who merely keeps them.

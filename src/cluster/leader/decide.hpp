@@ -7,6 +7,7 @@
 #include "cluster/leader/commands.hpp"
 #include "cluster/plan/rules.hpp"
 #include "cluster/records.hpp"
+#include "cluster/view/parts.hpp"
 #include "cluster/view/rules.hpp"
 
 #include <chrono>
@@ -50,8 +51,10 @@ struct leader_book {
     std::map<std::string, std::map<std::string, seen_hint>> hints;
     instant last_join = instant::min();
     view_record view;
+    view_parts stored_view;          ///< the same, as it is stored
     std::int64_t view_zxid = 0;      ///< of the reply header of the leader's read of it
-    std::int32_t view_version = -1;  ///< -1: there is no such znode yet
+    std::int32_t view_version = -1;  ///< of its head; -1: there is no such znode yet
+    std::map<std::size_t, std::int32_t> view_chunks;  ///< znode versions of those there are
     std::map<std::string, book_resource> resources;
     std::map<std::string, book_command> commands;  ///< by child name, in order of creation
 };
@@ -67,13 +70,16 @@ struct decide_settings {
 };
 
 struct leader_decision {
-    std::optional<view_record> view;
+    std::optional<view_change> view;
     std::map<std::string, plan_change> plans;
     std::map<std::string, command_record> results;  ///< commands done by this decision
     std::optional<instant> look_again;
 
     [[nodiscard]] bool empty() const { return !view && plans.empty() && results.empty(); }
 };
+
+/// One view changes no more of its chunks: 77 KB each, of the 1 MiB that a request may have.
+inline constexpr std::size_t view_chunks_at_once = 4;
 
 /// Equal arguments give equal decisions.
 [[nodiscard]] leader_decision decide(const leader_book& book,

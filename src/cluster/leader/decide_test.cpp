@@ -367,8 +367,8 @@ TEST(decide, a_drain_by_name_marks_the_incarnation_that_is_admitted) {
         book.commands["1"].what = drains("a");
         const leader_decision what = decided(book);
         ASSERT_TRUE(what.view);
-        const auto at = std::ranges::find(what.view->members, a, &view_member::id);
-        ASSERT_NE(at, what.view->members.end());
+        const auto at = std::ranges::find(what.view->next.members, a, &view_member::id);
+        ASSERT_NE(at, what.view->next.members.end());
         EXPECT_TRUE(at->drain);
     }
 }

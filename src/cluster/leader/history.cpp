@@ -228,7 +228,7 @@ std::vector<std::string> history_of(const leader_decision& decided,
         entries.push_back(how.about(child.substr(child.find(':') + 1), result));
     }
     if (decided.view) {
-        entries.push_back(how.about(*decided.view));
+        entries.push_back(how.about(decided.view->next));
     }
     for (const auto& [resource, change] : decided.plans) {
         entries.push_back(how.about(resource, change));

@@ -103,9 +103,9 @@ TEST(history_of, says_who_came_into_a_view_who_went_and_who_leads) {
     book.view.members = {{.id = a, .state = lifecycle::online}};
     book.members[b].described.emplace().name = "berta";
     leader_decision what;
-    what.view.emplace().members = {{.id = b, .state = lifecycle::online, .drain = true}};
-    what.view->number = 9;
-    what.view->leader = b;
+    what.view.emplace().next.members = {{.id = b, .state = lifecycle::online, .drain = true}};
+    what.view->next.number = 9;
+    what.view->next.leader = b;
     const auto entries = told(what, book);
     ASSERT_EQ(entries.size(), 1U);
     for (const char* const code : {"gone", "joined", "new_leader"}) {
