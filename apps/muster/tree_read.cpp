@@ -12,7 +12,7 @@ using zookeeper::outcome;
 using zookeeper::zk_error;
 
 namespace {
-constexpr unsigned most_tries = 5;  ///< of reading a plan that moves while it is read
+constexpr unsigned most_tries = 5;  ///< of reading what changes while it is read
 }  // namespace
 
 tree_read::tree_read(runtime::loop& at,
@@ -132,7 +132,7 @@ void tree_read::root_read(const data_reply& got) {
     if (understood) {
         read_members();
         read_succession();
-        read_view(most_tries);
+        read_view(std::make_shared<cluster::view_parts>(), most_tries);
         read_resources();
     }
 }
@@ -192,30 +192,25 @@ void tree_read::read_succession() {
     });
 }
 
-void tree_read::read_view(unsigned tries) {
-    get(where_.view(), [this, tries](const data_reply& got) {
+void tree_read::read_view(const std::shared_ptr<cluster::view_parts>& parts, unsigned tries) {
+    get(where_.view(), [this, parts, tries](const data_reply& got) {
         decode_into<cluster::view_head>(got, where_.view(), [&](cluster::view_head head) {
-            struct reading {
-                cluster::view_parts parts;
-                std::size_t left = 0;
-                bool damaged = false;
-            };
-            auto fresh = std::make_shared<reading>();
-            const auto to_read = fresh->parts.take(std::move(head));
+            const auto to_read = parts->take(std::move(head));
+            const auto left = std::make_shared<std::size_t>(to_read.size());
+            const auto damaged = std::make_shared<bool>(false);
             if (to_read.empty()) {
-                assemble_view(fresh->parts, tries);
+                assemble_view(parts, tries);
             }
-            fresh->left = to_read.size();
             for (const std::size_t index : to_read) {
                 const std::string path = where_.view_chunk(index);
-                get(path, [this, path, fresh, index, tries](const data_reply& data) {
+                get(path, [this, path, parts, left, damaged, index, tries](const data_reply& data) {
                     const bool read =
                         decode_into<cluster::view_chunk>(data, path, [&](cluster::view_chunk one) {
-                            fresh->parts.take(index, std::move(one));
+                            parts->take(index, std::move(one));
                         });
-                    fresh->damaged = fresh->damaged || (data.ok() && !read);
-                    if (--fresh->left == 0) {
-                        assemble_view(fresh->parts, fresh->damaged ? 0 : tries);
+                    *damaged = *damaged || (data.ok() && !read);
+                    if (--*left == 0) {
+                        assemble_view(parts, *damaged ? 0 : tries);
                     }
                 });
             }
@@ -223,12 +218,12 @@ void tree_read::read_view(unsigned tries) {
     });
 }
 
-void tree_read::assemble_view(const cluster::view_parts& parts, unsigned tries) {
-    auto whole = parts.whole();
+void tree_read::assemble_view(const std::shared_ptr<cluster::view_parts>& parts, unsigned tries) {
+    auto whole = parts->whole();
     if (whole) {
         made_.view = std::move(*whole);
     } else if (tries > 0 && whole.error().code == errc::unavailable) {
-        read_view(tries - 1);
+        read_view(parts, tries - 1);
     } else {
         made_.troubles.push_back(where_.view() + ": " + whole.error().text);
     }

@@ -50,8 +50,8 @@ private:
     void root_read(const data_reply& got);
     void read_members();
     void read_succession();
-    void read_view(unsigned tries);
-    void assemble_view(const cluster::view_parts& parts, unsigned tries);
+    void read_view(const std::shared_ptr<cluster::view_parts>& parts, unsigned tries);
+    void assemble_view(const std::shared_ptr<cluster::view_parts>& parts, unsigned tries);
     void read_resources();
     void read_resource(const std::string& child);
     void read_plan(const std::string& name, unsigned tries);

@@ -211,7 +211,14 @@ private:
             trouble_the_ensemble();
             return;
         }
-        lose_some(any(), false, 1 + below(4), below(6));
+        sim_cluster::node& one = any();
+        if (options_.more_of == often::unheard_joins) {
+            box_.kill(one);
+            bring_back(one);
+            lose_some(one, true, 1, below(25));
+            return;
+        }
+        lose_some(one, false, 1 + below(4), below(6));
     }
 
     /// What was begun and is due, and those that have left.

@@ -17,7 +17,13 @@
 namespace muster::simulation {
 
 /// What happens in a storm more often than chance has it.
-enum class often : std::uint8_t { nothing, robbed_leaders, lost_requests, cut_followers };
+enum class often : std::uint8_t {
+    nothing,
+    robbed_leaders,
+    lost_requests,
+    cut_followers,
+    unheard_joins,  ///< whose replies are lost
+};
 
 struct storm_options {
     std::uint64_t seed = 1;

@@ -167,8 +167,7 @@ leader_agent::leader_agent(const session_context& at,
 
 void leader_agent::start_over() {
     history_.look();
-    auto before =
-        keeper_ ? std::move(keeper_->book().resources) : std::map<std::string, book_resource>{};
+    leader_book before = keeper_ ? std::move(keeper_->book()) : leader_book{};
     keeper_ = std::make_unique<book_keeper>(at_, [this] { gather(); }, std::move(before));
 }
 
@@ -353,18 +352,25 @@ void leader_agent::write(leader_decision decided) {
     std::ranges::move(
         history_.ops(history_of(decided, keeper_->book(), settings_, at_.loop.unix_ms())),
         std::back_inserter(ops));
-    at_.zk.multi(std::move(ops),
-                 never,
-                 life_.wrap([this, told, decided = std::move(decided)](
-                                zookeeper::reply<std::vector<zookeeper::op_result>> got) mutable {
-                     written(std::move(decided), told, std::move(got));
-                 }));
+    at_.zk.multi(
+        std::move(ops),
+        never,
+        life_.wrap([this, told, rereads = keeper_->rereads(), decided = std::move(decided)](
+                       zookeeper::reply<std::vector<zookeeper::op_result>> got) mutable {
+            written(std::move(decided), told, rereads, std::move(got));
+        }));
 }
 
 void leader_agent::written(leader_decision decided,
                            std::size_t told,
+                           std::uint64_t rereads,
                            zookeeper::reply<std::vector<zookeeper::op_result>> got) {
     busy_ = false;
+    if (got.ok() && rereads != keeper_->rereads()) {
+        dirty_ = false;
+        start_over();  // It was about a book that has been read anew since.
+        return;
+    }
     if (got.ok()) {
         refused_in_a_row_ = 0;
         enter_into_book(decided, got);
@@ -410,16 +416,25 @@ void leader_agent::enter_into_book(const leader_decision& decided,
     leader_book& book = keeper_->book();
     std::size_t at = 1;  // The first result is that of the check.
     if (decided.view) {
+        for (const view_member& one : book.view.members) {
+            if (one.drain) {
+                book.marked.insert(one.id);
+            }
+        }
+        if (decided.view->complete) {
+            book.marked.clear();
+        }
         book.view = decided.view->next;
         book.view_version = book.view_version < 0 ? 0 : got.value[at].meta.version;
         ++at;
+        book.view_damaged = false;
+        book.stored_view.take(decided.view->head);
         for (const auto& [index, chunk] : decided.view->chunks) {
             book.stored_view.take(index, chunk);
             const auto [version, is_new] = book.view_chunks.try_emplace(index, 0);
             version->second = is_new ? 0 : got.value[at].meta.version;
             ++at;
         }
-        book.stored_view.take(decided.view->head);
     }
     for (const auto& [name, change] : decided.plans) {
         book_resource& mine = book.resources.at(name);

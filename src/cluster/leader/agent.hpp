@@ -44,9 +44,10 @@ private:
     void decide_elsewhere();
     void carry_out(leader_decision decided);
     void write(leader_decision decided);
-    /// `told`: where in the results those of the history begin.
+    /// `told`: where in the results those of the history begin. `rereads`: the book's at the time.
     void written(leader_decision decided,
                  std::size_t told,
+                 std::uint64_t rereads,
                  zookeeper::reply<std::vector<zookeeper::op_result>> got);
     void enter_into_book(const leader_decision& decided,
                          const zookeeper::reply<std::vector<zookeeper::op_result>>& got);

@@ -27,11 +27,26 @@ std::string in_order(const std::string& child) {
     return child.size() > 10 ? child.substr(child.size() - 10) + ":" + child : ":" + child;
 }
 
+/// Of a damaged view the chunks that are whole, for the marks in them.
+view_record what_is_left(const view_parts& parts) {
+    std::map<member_id, view_member> members;
+    for (const view_chunk& chunk : parts.chunks()) {
+        for (const view_member& one : chunk.members) {
+            members.emplace(one.id, one);
+        }
+    }
+    view_record left;
+    for (const auto& [id, one] : members) {
+        left.members.push_back(one);
+    }
+    return left;
+}
+
 }  // namespace
 
 book_keeper::book_keeper(const session_context& at,
                          std::function<void()> changed,
-                         std::map<std::string, book_resource> before)
+                         leader_book before)
     : at_{at},
       changed_{std::move(changed)},
       before_{std::move(before)},
@@ -80,6 +95,10 @@ void book_keeper::look_again() {
 
 /// Head, names of the chunks, chunks: put together aside, and entered into the book as a whole.
 void book_keeper::read_view() {
+    if (std::exchange(reading_view_, true)) {
+        view_stale_ = true;
+        return;
+    }
     begin();
     const std::string path = at_.where.view();
     reading::get(at_,
@@ -94,7 +113,7 @@ void book_keeper::read_view() {
                      if (got.ok()) {
                          fresh->version = got.value.meta.version;
                          if (auto head = decode<view_head>(got.value.data, path)) {
-                             static_cast<void>(fresh->parts.take(std::move(*head)));
+                             fresh->parts.take(std::move(*head));
                          } else {
                              fresh->damaged = head.error().text;
                          }
@@ -154,27 +173,39 @@ void book_keeper::read_view_chunks(const std::shared_ptr<read_of_view>& fresh) {
     }
 }
 
-/// A damaged one is no view: the next is made of who is there.
+/// What is damaged is made anew of who is there, with the marks that were known.
 void book_keeper::enter_view(read_of_view& fresh) {
-    if (fresh.before != book_.view_version) {
-        read_view();  // This leader wrote one meanwhile.
+    reading_view_ = false;
+    auto whole = fresh.parts.whole();
+    const bool torn = !whole && whole.error().code == errc::unavailable && fresh.damaged.empty();
+    const bool wrote_meanwhile = fresh.before != book_.view_version;
+    if (std::exchange(view_stale_, false) || wrote_meanwhile || (torn && view_tries_++ < 2)) {
+        read_view();
         return;
     }
-    auto whole = fresh.parts.whole();
+    view_tries_ = 0;
     if (!whole && fresh.damaged.empty()) {
         fresh.damaged = whole.error().text;
     }
-    if (!fresh.damaged.empty()) {
-        at_.log(log_level::error, "view.damaged", fresh.damaged);
-        fresh.parts = {};
-        whole = view_record{};
+    if (complete_ && fresh.damaged.empty()) {
+        fresh.damaged = at_.where.view() + ": somebody has written there who does not lead";
     }
     rereads_ += complete_ ? 1 : 0;
-    book_.view = std::move(*whole);
-    book_.stored_view = std::move(fresh.parts);
     book_.view_version = fresh.version;
     book_.view_chunks = std::move(fresh.chunks);
     book_.view_zxid = fresh.zxid;
+    book_.view_damaged = !fresh.damaged.empty();
+    if (!book_.view_damaged) {
+        book_.view = std::move(*whole);
+        book_.stored_view = std::move(fresh.parts);
+        return;
+    }
+    at_.log(log_level::error, "view.damaged", fresh.damaged);
+    if (!complete_) {
+        book_.view = before_.view.number > 0 ? std::move(before_.view) : what_is_left(fresh.parts);
+    }
+    book_.view.number = std::max(book_.view.number, fresh.parts.head().number);
+    book_.stored_view = {};
 }
 
 /// Nobody but the leader writes it; yet somebody may have, by hand.
@@ -215,7 +246,8 @@ void book_keeper::list_resources() {
                           for (const std::string& child : got.value.names) {
                               const auto name = base::percent_decode(child);
                               if (name && !book_.resources.contains(*name)) {
-                                  if (const auto was = before_.find(*name); was != before_.end()) {
+                                  if (const auto was = before_.resources.find(*name);
+                                      was != before_.resources.end()) {
                                       book_.resources[*name].whole = std::move(was->second.whole);
                                   }
                                   read_resource(*name);

@@ -22,10 +22,8 @@ namespace muster::cluster {
 class book_keeper {
 public:
     /// `changed` is called when the book is first complete, and after each change from then on.
-    /// `before`: the resources of an earlier book of this leader, for what cannot be read any more.
-    book_keeper(const session_context& at,
-                std::function<void()> changed,
-                std::map<std::string, book_resource> before = {});
+    /// `before`: an earlier book of this leader, for what cannot be read any more.
+    book_keeper(const session_context& at, std::function<void()> changed, leader_book before = {});
 
     [[nodiscard]] leader_book& book() { return book_; }
     [[nodiscard]] bool complete() const { return complete_; }
@@ -77,12 +75,15 @@ private:
 
     const session_context& at_;
     std::function<void()> changed_;
-    std::map<std::string, book_resource> before_;
+    leader_book before_;
     leader_book book_;
     std::set<member_id> present_;
     std::size_t reading_ = 0;  ///< reads under way
     bool members_listed_ = false;
     bool complete_ = false;
+    bool reading_view_ = false;
+    bool view_stale_ = false;
+    unsigned view_tries_ = 0;
     unsigned unequal_lists_ = 0;
     bool listing_members_ = false;
     bool members_stale_ = false;

@@ -20,15 +20,11 @@ public:
     leader_decision take() {
         take_commands();
         decide_view();
-        for (const auto& [name, resource] : book_.resources) {
-            if (resource.unread || !resource.damaged.empty()) {
-                continue;
-            }
-            if (is_whole(resource)) {
-                decide_plan(name, resource);
-            } else {
-                begin_plan(name, resource);
-            }
+        if (!out_.view || out_.view->complete) {
+            decide_plans();
+        } else {
+            // Nobody loses or gets a partition, and no mark is said to be set, by half of a view.
+            out_.results.clear();
         }
         return std::move(out_);
     }
@@ -138,11 +134,28 @@ private:
         inputs.read_zxid = book_.view_zxid;
         inputs.present = book_.members;
         inputs.drained = drained_;
+        for (const member_id who : book_.marked) {
+            inputs.drained.emplace(who, "before");
+        }
         inputs.resumed = resumed_;
+        inputs.damaged = book_.view_damaged;
         if (auto next = next_view(inputs)) {
             out_.view = change_view(book_.stored_view, std::move(*next), view_chunks_at_once);
         }
         view_ = out_.view ? out_.view->next : book_.view;
+    }
+
+    void decide_plans() {
+        for (const auto& [name, resource] : book_.resources) {
+            if (resource.unread || !resource.damaged.empty()) {
+                continue;
+            }
+            if (is_whole(resource)) {
+                decide_plan(name, resource);
+            } else {
+                begin_plan(name, resource);
+            }
+        }
     }
 
     /// Who may be given partitions of `resource`, and who merely keeps them.

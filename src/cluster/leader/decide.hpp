@@ -55,6 +55,9 @@ struct leader_book {
     std::int64_t view_zxid = 0;      ///< of the reply header of the leader's read of it
     std::int32_t view_version = -1;  ///< of its head; -1: there is no such znode yet
     std::map<std::size_t, std::int32_t> view_chunks;  ///< znode versions of those there are
+    bool view_damaged = false;                        ///< what is stored is not `view`
+    /// To drain, and not in the view for now, as one that was damaged is made anew bit by bit.
+    std::set<member_id> marked;
     std::map<std::string, book_resource> resources;
     std::map<std::string, book_command> commands;  ///< by child name, in order of creation
 };
@@ -78,7 +81,7 @@ struct leader_decision {
     [[nodiscard]] bool empty() const { return !view && plans.empty() && results.empty(); }
 };
 
-/// One view changes no more of its chunks: 77 KB each, of the 1 MiB that a request may have.
+/// One view changes no more of its chunks: 80 KB each, of the 1 MiB that a request may have.
 inline constexpr std::size_t view_chunks_at_once = 4;
 
 /// Equal arguments give equal decisions.

@@ -373,6 +373,49 @@ TEST(decide, a_drain_by_name_marks_the_incarnation_that_is_admitted) {
     }
 }
 
+// --- Views too large for one request -------------------------------------------------------------
+
+TEST(decide, half_a_view_moves_nothing_answers_nobody_and_forgets_no_mark) {
+    const std::uint64_t many = 6000;
+    leader_book book;
+    std::vector<member_id> owners;
+    for (std::uint64_t i = 1; i <= many; ++i) {
+        const member_id id{5, i};
+        book.members[id] = online("m" + std::to_string(i), "work");
+        book.view.members.push_back({.id = id, .state = lifecycle::online});
+        owners.push_back(id);
+    }
+    book.view.members.back().drain = true;
+    book.view.number = 7;
+    book.view_damaged = true;  // Nothing of it is stored: all are written anew.
+    book.resources["work"].spec = hash_of(many);
+    book.resources["work"].whole = owned_by(hash_of(many), owners);
+    book.commands["1"].what = drains("m5999");
+    decide_settings settings;
+    settings.self = owners.front();
+    const leader_decision half = decided(book, settings);
+    ASSERT_TRUE(half.view);
+    EXPECT_FALSE(half.view->complete);
+    EXPECT_EQ(half.view->next.members.size(), view_chunks_at_once * members_per_chunk);
+    EXPECT_TRUE(half.plans.empty()) << "whoever is not in it yet keeps what it owns";
+    EXPECT_TRUE(half.results.empty()) << "its mark is not written yet";
+
+    book.marked.insert(owners.back());
+    book.view = half.view->next;
+    book.view_damaged = false;
+    book.stored_view.take(half.view->head);
+    for (const auto& [index, chunk] : half.view->chunks) {
+        book.stored_view.take(index, chunk);
+    }
+    const leader_decision rest = decided(book, settings);
+    ASSERT_TRUE(rest.view);
+    EXPECT_TRUE(rest.view->complete);
+    ASSERT_EQ(rest.view->next.members.size(), many);
+    EXPECT_TRUE(rest.view->next.members[many - 1].drain) << "as before";
+    EXPECT_TRUE(rest.view->next.members[many - 2].drain) << "as asked";
+    EXPECT_EQ(rest.results.size(), 1U);
+}
+
 // --- Prepared moves ------------------------------------------------------------------------------
 
 TEST(decide, a_hint_is_looked_at_again_when_its_deadline_is_over_and_then_the_entry_moves) {

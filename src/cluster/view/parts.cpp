@@ -62,19 +62,26 @@ public:
         for (const view_member& one : out_.next.members) {
             wanted.emplace(one.id, one);
         }
-        if (const auto leader = wanted.find(out_.next.leader); leader != wanted.end()) {
-            put(leader->second);
-        }
         for (const auto& [id, place] : before_) {
             if (!wanted.contains(id)) {
                 change(place.first, {.member = {.id = id}, .gone = true});
             }
         }
-        for (const bool known : {true, false}) {
-            for (const auto& [id, one] : wanted) {
-                if (id != out_.next.leader && before_.contains(id) == known) {
-                    put(one);
-                }
+        const bool all_have_gone = out_.complete;
+        for (const auto& [id, one] : wanted) {
+            const auto known = before_.find(id);
+            if (known != before_.end() && known->second.second != one) {
+                change(known->second.first, {.member = one});
+            }
+        }
+        for (const auto& [id, one] : wanted) {
+            if (before_.contains(id)) {
+                continue;
+            }
+            if (all_have_gone) {
+                change(chunk_with_room(), {.member = one});
+            } else {
+                out_.complete = false;
             }
         }
         finish();
@@ -82,16 +89,6 @@ public:
     }
 
 private:
-    void put(const view_member& one) {
-        if (const auto known = before_.find(one.id); known != before_.end()) {
-            if (known->second.second != one) {
-                change(known->second.first, {.member = one});
-            }
-        } else {
-            change(chunk_with_room(), {.member = one});
-        }
-    }
-
     /// One that is written anyway before one that is not, that before a new one.
     [[nodiscard]] std::size_t chunk_with_room() const {
         for (const auto& [index, chunk] : out_.chunks) {
@@ -112,6 +109,7 @@ private:
         auto chunk = out_.chunks.find(index);
         if (chunk == out_.chunks.end()) {
             if (out_.chunks.size() == most_chunks_) {
+                out_.complete = false;
                 return;
             }
             const bool is_new = index == out_.head.chunks.size();
@@ -137,10 +135,10 @@ private:
         }
         forget_old_changes(out_.head);
         view_parts written = stored_;
+        written.take(out_.head);
         for (const auto& [index, chunk] : out_.chunks) {
             written.take(index, chunk);
         }
-        written.take(out_.head);
         out_.next.members = std::move(written.whole()->members);
     }
 
@@ -162,6 +160,9 @@ std::vector<std::size_t> view_parts::take(view_head head) {
     std::vector<std::size_t> to_read;
     for (std::size_t i = 0; i < chunks_.size(); ++i) {
         view_chunk& mine = chunks_[i];
+        if (mine.number > head_.number) {
+            mine = {};  // It was read before this head: the leader wrote no such thing.
+        }
         if (mine.number < head_.chunks[i] && mine.number < head_.after) {
             to_read.push_back(i);
         }
@@ -181,10 +182,7 @@ std::vector<std::size_t> view_parts::take(view_head head) {
 }
 
 void view_parts::take(std::size_t index, view_chunk chunk) {
-    if (index >= chunks_.size()) {
-        chunks_.resize(index + 1);
-    }
-    if (chunk.number > chunks_[index].number) {
+    if (index < chunks_.size() && chunk.number > chunks_[index].number) {
         chunks_[index] = std::move(chunk);
     }
 }
@@ -196,12 +194,11 @@ result<view_record> view_parts::whole() const {
                      .since_unix_ms = head_.since_unix_ms,
                      .members = {}};
     for (std::size_t i = 0; i < chunks_.size(); ++i) {
-        const std::int64_t due = i < head_.chunks.size() ? head_.chunks[i] : 0;
-        if (chunks_[i].number != due) {
+        if (chunks_[i].number != head_.chunks[i]) {
             return fail(errc::unavailable,
                         "chunk " + std::to_string(i) + " of the view was read at view " +
                             std::to_string(chunks_[i].number) + ", the head is at " +
-                            std::to_string(due) + "; read it again");
+                            std::to_string(head_.chunks[i]) + "; read it again");
         }
         view.members.insert(
             view.members.end(), chunks_[i].members.begin(), chunks_[i].members.end());

@@ -21,7 +21,8 @@ public:
     /// Takes a head and brings the chunks up to it; an older one is passed over. Returns which
     /// chunks have to be read for it.
     std::vector<std::size_t> take(view_head head);
-    /// Takes a chunk as it was read; one that is older than what is known is passed over.
+    /// Takes a chunk as it was read; one that is older than what is known, or of which the newest
+    /// head says nothing, is passed over.
     void take(std::size_t index, view_chunk chunk);
 
     /// The view of the newest head.
@@ -42,11 +43,11 @@ struct view_change {
     view_record next;
     view_head head;
     std::map<std::size_t, view_chunk> chunks;
+    bool complete = true;  ///< else there was too much of it, and the rest is for a view after it
 };
 
-/// `next` in place of what `stored` is, or as much of that as `most_chunks` chunks hold: a leader
-/// first, then whoever is gone, then whoever changed, and those who are new at last. The rest is
-/// for a view after it.
+/// `next` in place of what `stored` is, or as much of that as `most_chunks` chunks hold: whoever is
+/// gone first, then whoever changed; nobody new before all that are gone have gone.
 [[nodiscard]] view_change change_view(const view_parts& stored,
                                       view_record next,
                                       std::size_t most_chunks);

@@ -9,8 +9,8 @@ namespace muster::cluster {
 namespace {
 
 const view_member* find(const view_record& view, member_id id) {
-    const auto at = std::ranges::find(view.members, id, &view_member::id);
-    return at == view.members.end() ? nullptr : &*at;
+    const auto at = std::ranges::lower_bound(view.members, id, {}, &view_member::id);
+    return at == view.members.end() || at->id != id ? nullptr : &*at;
 }
 
 /// The members that have to wait because another incarnation of their name was there first.
@@ -109,7 +109,7 @@ std::optional<view_record> next_view(const view_inputs& inputs) {
         next.epoch = inputs.epoch;
         next.since_unix_ms = inputs.unix_ms;
     }
-    if (next == inputs.before) {
+    if (next == inputs.before && !inputs.damaged) {
         return std::nullopt;
     }
     next.number = std::max(next.number + 1, inputs.read_zxid);

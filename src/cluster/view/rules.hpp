@@ -29,6 +29,7 @@ struct view_inputs {
     std::map<member_id, seen_member> present;
     std::map<member_id, std::string> drained;  ///< marks to set (id -> who asked)
     std::set<member_id> resumed;               ///< marks to take away
+    bool damaged = false;                      ///< what is stored is not `before`: write it again
 };
 
 /// The next view, or nothing where the truth has not changed. Its number is before.number + 1, or

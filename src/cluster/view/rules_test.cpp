@@ -73,6 +73,9 @@ TEST(next_view, is_nothing_where_the_truth_has_not_changed) {
     inputs.before = *next_view(inputs);
     inputs.unix_ms = 2000;
     EXPECT_FALSE(next_view(inputs));
+    inputs.damaged = true;
+    ASSERT_TRUE(next_view(inputs)) << "though somebody has damaged what is stored of it";
+    EXPECT_EQ(next_view(inputs)->members, inputs.before.members);
 }
 
 TEST(next_view, copies_states_and_counts_on) {
