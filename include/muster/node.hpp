@@ -173,6 +173,9 @@ public:
     [[nodiscard]] muster::view view() const;
     /// The same without this node.
     [[nodiscard]] std::vector<member> peers() const;
+    /// Whom this node has been connected with, and what went there and came from there since it
+    /// started; ordered by id. A member that no longer is goes a while after its last connection.
+    [[nodiscard]] std::vector<peer_traffic> traffic() const;
     [[nodiscard]] std::string name() const;
     [[nodiscard]] member_state state() const;
     /// Where the mesh listens, once started.

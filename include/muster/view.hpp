@@ -5,6 +5,7 @@
 
 #include "muster/ids.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -43,6 +44,19 @@ struct member {
     member_id life;  ///< of the running program, through all its sessions: as its pids say it
 
     friend bool operator==(const member&, const member&) = default;
+};
+
+/// What has gone over the wire between this node and another member, or a client.
+struct peer_traffic {
+    member_id id;
+    std::string name;     ///< "" of whom the newest view does not have, such as clients
+    std::string address;  ///< "" where only the other side has connected
+    bool is_connected = false;
+    std::uint64_t connections = 0;  ///< made so far
+    std::uint64_t frames_in = 0, frames_out = 0;
+    std::uint64_t bytes_in = 0, bytes_out = 0;
+    std::uint64_t unconfirmed = 0;  ///< messages of which nobody knows whether they arrived
+    std::size_t waiting = 0;        ///< bytes to be sent
 };
 
 /// A numbered picture of all members. A later one has a larger number.

@@ -362,6 +362,27 @@ TEST_F(named, a_broadcast_to_peers_reaches_that_name_on_every_other_member) {
     EXPECT_EQ(noted, texts{"bob: others"});
 }
 
+TEST_F(named, whoever_is_used_is_connected_with_and_its_traffic_is_counted) {
+    ASSERT_TRUE(at("bob").register_name("worker", at("bob").spawn(worker, &noted)));
+    ASSERT_TRUE(comes_to("ann", "worker", {"bob"}));
+    EXPECT_TRUE(at("ann").traffic().empty()) << "nobody is connected with who is not used";
+    ASSERT_TRUE(at("ann").send_to_peers("worker", note_down{std::string(5000, 'x')}));
+    world.in.run_for(1s);
+    const std::vector<peer_traffic> from = at("ann").traffic();
+    ASSERT_EQ(from.size(), 1U);
+    EXPECT_EQ(from[0].name, "bob");
+    EXPECT_EQ(from[0].address, at("bob").address());
+    EXPECT_TRUE(from[0].is_connected);
+    EXPECT_EQ(from[0].connections, 1U);
+    EXPECT_GT(from[0].bytes_out, 5000U);
+    EXPECT_EQ(from[0].waiting, 0U);
+    const std::vector<peer_traffic> to = at("bob").traffic();
+    ASSERT_EQ(to.size(), 1U);
+    EXPECT_EQ(to[0].name, "ann");
+    EXPECT_EQ(to[0].bytes_in, from[0].bytes_out);
+    EXPECT_EQ(to[0].frames_in, from[0].frames_out);
+}
+
 TEST_F(named, ask_all_answers_by_the_deadline_with_who_is_missing) {
     for (const char* name : {"ann", "bob"}) {
         ASSERT_TRUE(at(name).register_name("worker", at(name).spawn(worker, &noted)));

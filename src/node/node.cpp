@@ -165,6 +165,30 @@ std::vector<member> node::peers() const {
     return others;
 }
 
+std::vector<peer_traffic> node::traffic() const {
+    const auto* const net = state_->core->mesh();
+    if (net == nullptr) {
+        return {};
+    }
+    const auto seen = state_->core->newest_view();
+    std::vector<peer_traffic> all;
+    for (mesh::peer_counters& one : net->peers()) {
+        const member* const who = seen->find(one.id);
+        all.push_back({.id = one.id,
+                       .name = who != nullptr ? who->name : "",
+                       .address = std::move(one.address),
+                       .is_connected = one.is_connected,
+                       .connections = one.connections,
+                       .frames_in = one.frames_in,
+                       .frames_out = one.frames_out,
+                       .bytes_in = one.bytes_in,
+                       .bytes_out = one.bytes_out,
+                       .unconfirmed = one.unconfirmed,
+                       .waiting = one.waiting});
+    }
+    return all;
+}
+
 std::string node::name() const {
     return state_->core->settings().name;
 }
