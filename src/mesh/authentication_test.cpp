@@ -194,7 +194,7 @@ TEST_F(members_with_a_key, connect_and_ask_both_ways) {
     for (node* one : {&ann_, &bob_}) {
         const auto peers = one->net().peers();
         ASSERT_EQ(peers.size(), 1U);
-        EXPECT_EQ(peers.front().features, feature_authentication);
+        EXPECT_EQ(peers.front().features, feature_authentication | feature_runs);
         EXPECT_EQ(peers.front().version, hello{}.version);
     }
 }

@@ -84,6 +84,7 @@ void connection::open(const hello& theirs) {
     hello_bytes_ = {};
     awaited_proof_ = {};
     phase_ = phase::open;
+    may_run_ = (theirs.features & own_features() & feature_runs) != 0 && max_body_ >= longest_run;
     if (std::exchange(counted_handshake_, false)) {
         core_.end_handshake(address_);
     }
@@ -121,7 +122,7 @@ void connection::close(const error& why) {
     unconfirmed_.clear();
     const auto peer_link_then = link_;
     if (const auto link = std::exchange(link_, nullptr)) {
-        link->tally.unconfirmed.fetch_add(open_ended.size(), std::memory_order_relaxed);
+        link->tally.unconfirmed.fetch_add(total_of(open_ended), std::memory_order_relaxed);
         link->closed(*this);
         if (dialled_ && was != phase::open) {
             link->dial_failed(dial_, why, false);
@@ -249,8 +250,7 @@ void connection::take_frames() {
         take(one);
     }
     if (taken_ > 0 && phase_ == phase::open) {
-        append_frame(out_, frame_type::confirm, std::exchange(taken_, 0), {});
-        ++frames_out_;
+        append(frame_type::confirm, std::exchange(taken_, 0), {});
     }
     in_batch_ = false;
     add(core_.tally.frames_in, link_ ? &link_->tally.frames_in : nullptr, count);
@@ -325,8 +325,13 @@ void connection::take_open(const frame& one) {
         ++taken_;
     }
     if (const auto* handler = core_.handler_of(static_cast<std::uint8_t>(one.type))) {
-        if (!core_.has_stopped()) {
-            (*handler)({peer_id_, peer_life_, peer_name_, one.id, one.body, memo_});
+        const bool is_run = (one.flags & flag_run) != 0;
+        const auto run =
+            is_run ? read_run(one.body, one.id) : std::optional{run_body{{}, one.body}};
+        if (!run || (is_run && run->lead.empty())) {
+            broken("a run of frames that is none");
+        } else if (!core_.has_stopped()) {
+            (*handler)({peer_id_, peer_life_, peer_name_, one.id, run->rest, run->lead, memo_});
         }
     } else if ((one.flags & flag_optional) == 0) {
         broken("a frame of unknown type");

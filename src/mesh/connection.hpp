@@ -41,7 +41,10 @@ public:
     void start_dialled(std::shared_ptr<peer_link> link, std::uint64_t dial, std::uint64_t seen);
 
     void send_request(std::string_view body, instant deadline, reply_fn done);
-    void send_frame(frame_type type, std::uint64_t id, std::string_view body);
+    void send_frame(frame_type type,
+                    std::uint64_t id,
+                    std::string_view body,
+                    std::string_view lead = {});
     /// Whole frames, `count` of them; `frames` and `kept` are left empty. `kept` is what to keep of
     /// those of free types.
     void send_frames(std::string& frames, std::uint64_t count, std::vector<posted>& kept);
@@ -109,6 +112,11 @@ private:
     void broken(std::string_view why);
     void take_confirm(std::uint64_t count);
 
+    void append(frame_type type,
+                std::uint64_t id,
+                std::string_view body,
+                std::string_view lead = {});
+    void append_to_run(std::uint8_t type, std::string_view body, std::string_view lead);
     void flush();
     void flush_later();
     void sent(const result<void>& outcome);
@@ -161,13 +169,16 @@ private:
     static constexpr std::uint64_t enough_answers = 16;
 
     std::string out_;
+    open_run run_;  ///< At the end of `out_`.
+    bool may_run_ = false;
     std::size_t out_begin_ = 0;               ///< So much of it has been written.
     std::size_t write_at_ = enough_to_write;  ///< What is left at which it is not waited with.
     std::string flight_;
     bool writing_ = false;
     bool flush_posted_ = false;
     std::uint64_t frames_out_ = 0;               ///< Put into `out_` since anything was written.
-    std::uint64_t answers_at_ = enough_answers;  ///< `frames_out_` at which it is not waited with.
+    std::uint64_t put_ = 0;                      ///< The same, each one of a run.
+    std::uint64_t answers_at_ = enough_answers;  ///< `put_` at which it is not waited with.
     std::deque<posted> unconfirmed_;             ///< Frames of free types, oldest first.
     std::uint64_t taken_ = 0;  ///< Frames of free types taken and not confirmed yet.
     std::string peer_name_;

@@ -14,8 +14,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace muster::mesh {
 
@@ -43,6 +45,13 @@ inline constexpr std::uint8_t first_free_type = 64;
 
 /// A receiver that does not know the type passes over the frame instead of hanging up.
 inline constexpr std::uint8_t flag_optional = 1;
+/// A run: what would have been several frames of that free type, all beginning with the same bytes.
+///
+///     | lead's length | lead | length | rest of the first | length | rest of the second | ...
+///       2                      4                            4
+///
+/// `id` says how many they are. Sent only to whom `feature_runs` was agreed upon with.
+inline constexpr std::uint8_t flag_run = 2;
 
 struct frame {
     frame_type type{};
@@ -62,9 +71,50 @@ void append_frame(std::string& out,
 /// What its sender keeps of a frame of a free type until it is confirmed.
 struct posted {
     std::uint8_t type = 0;
+    std::uint32_t count = 1;  ///< More than one in a run.
     std::array<char, 32> note{};
 };
-[[nodiscard]] posted note_of(std::uint8_t type, std::string_view body) noexcept;
+[[nodiscard]] posted note_of(std::uint8_t type,
+                             std::string_view lead,
+                             std::string_view body) noexcept;
+
+/// How many they were.
+[[nodiscard]] std::uint64_t total_of(const std::vector<posted>& frames) noexcept;
+
+/// What a run still has room for is for the next one: whoever reads it begins when all of it is
+/// there.
+inline constexpr std::size_t longest_run = 8U << 10U;
+
+/// The last frame of a buffer, which goes on as long as what follows begins with the same bytes.
+/// Nothing else is appended, and nothing of it is sent, before it is closed.
+class open_run {
+public:
+    /// Whether one more went into it: there is one, of that type and lead, with room.
+    [[nodiscard]] bool append(std::string& out,
+                              std::uint8_t type,
+                              std::string_view lead,
+                              std::string_view body);
+    /// Begins one with its first; there is none open.
+    void begin(std::string& out, std::uint8_t type, std::string_view lead, std::string_view body);
+    void close(std::string& out);
+    [[nodiscard]] bool is_open() const noexcept { return count_ != 0; }
+
+private:
+    std::size_t begin_ = 0;  ///< Where in the buffer its header is.
+    std::size_t lead_ = 0;   ///< Its length.
+    std::uint64_t count_ = 0;
+    std::uint8_t type_ = 0;
+};
+
+/// A run as it was read.
+struct run_body {
+    std::string_view lead;
+    std::string_view rest;  ///< Taken apart by `next_of_run`.
+};
+/// Nothing: it is none of `count`.
+[[nodiscard]] std::optional<run_body> read_run(std::string_view body, std::uint64_t count) noexcept;
+/// Takes the first one off; there is one.
+[[nodiscard]] std::string_view next_of_run(std::string_view& rest) noexcept;
 
 enum class parsed : std::uint8_t { whole, partial, broken };
 
@@ -79,6 +129,8 @@ struct parse_outcome {
 
 /// Of `hello::features`: its sender has the cluster's key, and connects to nobody without it.
 inline constexpr std::uint64_t feature_authentication = 1;
+/// Its sender takes frames with `flag_run`.
+inline constexpr std::uint64_t feature_runs = 2;
 
 /// Body of `hello`. Sent by the dialling side first, then by the other.
 struct hello {

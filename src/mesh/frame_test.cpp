@@ -8,6 +8,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace muster::mesh {
 namespace {
@@ -84,6 +85,41 @@ TEST(frame, row_112_notices_every_flipped_bit) {
         frame read;
         EXPECT_NE(parse_frame(bytes, limit, read).what, parsed::whole) << bit;
     }
+}
+
+/// Whatever is posted in whatever order, and wherever what is there is sent.
+RC_GTEST_PROP(frame, runs_come_back_as_what_was_posted, ()) {
+    std::vector<std::string> posted;
+    std::string out;
+    open_run run;
+    const auto count = *rc::gen::inRange(1, 60);
+    for (int i = 0; i < count; ++i) {
+        const auto lead = *rc::gen::element<std::string>("a", "b", "lead", "lean");
+        const auto body = std::string(*rc::gen::element<std::size_t>(0, 1, 30, 3000), 'x');
+        if (!run.append(out, 64, lead, body)) {
+            run.close(out);
+            run.begin(out, 64, lead, body);
+        }
+        if (*rc::gen::inRange(0, 10) == 0) {
+            run.close(out);
+        }
+        posted.push_back(lead + body);
+    }
+    run.close(out);
+    std::vector<std::string> read;
+    for (std::string_view rest = out; !rest.empty();) {
+        frame one;
+        const auto got = parse_frame(rest, longest_run, one);
+        RC_ASSERT(got.what == parsed::whole);
+        RC_ASSERT(one.flags == flag_run);
+        const auto whole = read_run(one.body, one.id);
+        RC_ASSERT(whole.has_value());
+        for (std::string_view items = whole->rest; !items.empty();) {
+            read.push_back(std::string{whole->lead}.append(next_of_run(items)));
+        }
+        rest.remove_prefix(got.size);
+    }
+    RC_ASSERT(read == posted);
 }
 
 TEST(frame, row_109_a_hello_of_a_newer_version_can_be_read) {

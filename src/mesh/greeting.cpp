@@ -57,7 +57,7 @@ void connection::say(frame_type type, std::string_view body) {
 }
 
 std::uint64_t connection::own_features() const noexcept {
-    return key_ ? feature_authentication : 0;
+    return feature_runs | (key_ ? feature_authentication : 0);
 }
 
 hello connection::own_hello() const {

@@ -1,5 +1,6 @@
 #include "mesh/mesh.hpp"
 
+#include "mesh/frame.hpp"
 #include "mesh/mesh_core.hpp"
 
 #include <utility>
@@ -45,7 +46,13 @@ public:
                                     std::uint8_t type,
                                     std::uint64_t id,
                                     std::string_view body) override {
-        return core_->post(static_cast<peer_link&>(by), type, id, body);
+        return core_->post(static_cast<peer_link&>(by), type, id, {}, body);
+    }
+    [[nodiscard]] result<void> post(way& by,
+                                    std::uint8_t type,
+                                    std::string_view lead,
+                                    std::string_view body) override {
+        return core_->post(static_cast<peer_link&>(by), type, 0, lead, body);
     }
 
     [[nodiscard]] std::size_t waiting_for(const peer& to) const override {
@@ -85,6 +92,10 @@ private:
 };
 
 }  // namespace
+
+std::string_view next_of(std::string_view& rest) noexcept {
+    return next_of_run(rest);
+}
 
 result<std::unique_ptr<mesh>> mesh::start(std::shared_ptr<runtime::platform> machine,
                                           std::vector<std::shared_ptr<runtime::loop>> workers,

@@ -44,11 +44,18 @@ struct arrival {
     std::string_view name;  ///< as `settings::name` of the other side; lives during the call only
     std::uint64_t id = 0;
     std::string_view body;  ///< lives during the call only
+    /// Of those that were posted with the same one in a row, and came together: `body` is then the
+    /// rest of all of them, one after the other, to be taken off by `next_of`. Empty: of a single
+    /// one, which is whole in `body`.
+    std::string_view lead;
     /// Of the connection, for whoever handles what comes on it, and as long as it; null at first.
     std::shared_ptr<void>& memo;
 };
 
 using frame_handler = std::function<void(const arrival&)>;
+
+/// The first of those in the `body` of an arrival with a `lead`; `rest` is then what follows it.
+[[nodiscard]] std::string_view next_of(std::string_view& rest) noexcept;
 
 struct settings {
     std::string cluster;
@@ -73,9 +80,11 @@ struct settings {
     /// the older, whose frames come before those of the newer one or not at all.
     member_id life{};
     std::string name{};
-    /// A posted frame was not confirmed before its connection ended, or was never sent. It may have
-    /// arrived. On a worker.
-    std::function<void(const peer& to, std::uint8_t type, const frame_note& note)> unconfirmed{};
+    /// Posted frames, `count` in a row that began alike, were not confirmed before their connection
+    /// ended, or were never sent. They may have arrived. On a worker.
+    std::function<void(
+        const peer& to, std::uint8_t type, const frame_note& note, std::uint32_t count)>
+        unconfirmed{};
     /// The connection with that peer has ended, or could not be made. On a worker.
     std::function<void(const member_id& id, const error& why)> lost{};
 };
@@ -209,6 +218,12 @@ public:
     [[nodiscard]] virtual result<void> post(way& by,
                                             std::uint8_t type,
                                             std::uint64_t id,
+                                            std::string_view body) = 0;
+    /// Posts `lead` followed by `body`. What is posted in a row with the same `lead` travels
+    /// together, where that pays and the other side can take it: `arrival::lead`.
+    [[nodiscard]] virtual result<void> post(way& by,
+                                            std::uint8_t type,
+                                            std::string_view lead,
                                             std::string_view body) = 0;
 
     /// Bytes that wait to be sent to that peer.

@@ -197,7 +197,7 @@ result<void> mesh_core::post(const peer& to,
     for (int i = 0; i < 3 && !stopped_; ++i) {
         const auto link = link_to(to);
         const auto taken =
-            link != nullptr ? link->post(*this, type, id, body) : result<bool>{false};
+            link != nullptr ? link->post(*this, type, id, {}, body) : result<bool>{false};
         if (!taken) {
             return std::unexpected{taken.error()};
         }
@@ -211,9 +211,10 @@ result<void> mesh_core::post(const peer& to,
 result<void> mesh_core::post(peer_link& by,
                              std::uint8_t type,
                              std::uint64_t id,
+                             std::string_view lead,
                              std::string_view body) {
-    if (body.size() <= settings_.max_frame && !stopped_) {
-        const auto taken = by.post(*this, type, id, body);
+    if (lead.size() + body.size() <= settings_.max_frame && !stopped_) {
+        const auto taken = by.post(*this, type, id, lead, body);
         if (!taken) {
             return std::unexpected{taken.error()};
         }
@@ -221,7 +222,8 @@ result<void> mesh_core::post(peer_link& by,
             return {};
         }
     }
-    return post(peer{by.id(), by.address()}, type, id, body);  // The link is over: by another.
+    // The link is over: by another.
+    return post(peer{by.id(), by.address()}, type, id, std::string{lead}.append(body));
 }
 
 std::shared_ptr<peer_link> mesh_core::known_link(const member_id& id) const {
@@ -260,7 +262,7 @@ bool mesh_core::is_connected(const member_id& id) const {
 void mesh_core::tell_unconfirmed(const peer& to, const std::vector<posted>& frames) const {
     if (settings_.unconfirmed && !stopped_) {
         for (const posted& one : frames) {
-            settings_.unconfirmed(to, one.type, one.note);
+            settings_.unconfirmed(to, one.type, one.note, one.count);
         }
     }
 }

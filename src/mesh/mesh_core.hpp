@@ -66,6 +66,7 @@ public:
     [[nodiscard]] result<void> post(peer_link& by,
                                     std::uint8_t type,
                                     std::uint64_t id,
+                                    std::string_view lead,
                                     std::string_view body);
     [[nodiscard]] std::size_t waiting_for(const peer& to) const;
     [[nodiscard]] std::vector<peer_counters> peers() const;

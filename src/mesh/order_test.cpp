@@ -22,7 +22,10 @@ struct listener {
         how.life = life;
         how.max_queue = 100'000;
         how.frames[numbered] = [this](const arrival& one) { heard.push_back(one.id); };
-        how.unconfirmed = [this](const peer&, std::uint8_t, const frame_note&) { ++lost; };
+        how.unconfirmed = [this](
+                              const peer&, std::uint8_t, const frame_note&, std::uint32_t count) {
+            lost += count;
+        };
         return how;
     }
 

@@ -88,33 +88,36 @@ bool peer_link::request(mesh_core& core, std::string_view body, instant deadline
 result<bool> peer_link::post(mesh_core& core,
                              std::uint8_t type,
                              std::uint64_t id,
+                             std::string_view lead,
                              std::string_view body) {
     std::unique_lock lock{mutex_};
     if (phase_ == phase::retired) {
         return false;
     }
     const std::size_t backlog = current_ != nullptr ? current_->backlog() : 0;
-    if (queued_ + frames_.size() + backlog + body.size() > core.wanted().max_queue) {
+    const std::size_t size = lead.size() + body.size();
+    if (queued_ + frames_.size() + backlog + size > core.wanted().max_queue) {
         return fail(errc::overloaded, "too much waits to be sent to " + address_);
     }
     if (current_ != nullptr && waiting_.empty()) {
         if (frames_.empty() && current_->home()->is_current()) {
             connection* const direct = current_.get();  // As above.
             lock.unlock();
-            direct->send_frame(static_cast<frame_type>(type), id, body);
+            direct->send_frame(static_cast<frame_type>(type), id, body, lead);
             return true;
         }
-        append_frame(frames_, static_cast<frame_type>(type), id, body);
-        kept_.push_back(note_of(type, body));
+        append_frame(frames_, static_cast<frame_type>(type), id, body, lead);
+        kept_.push_back(note_of(type, lead, body));
         wake(core);
         return true;
     }
     const settings& wanted = core.wanted();
     const instant deadline =
         core.worker_at(home_).home->now() + wanted.connect_deadline + wanted.handshake_deadline;
-    queued_ += body.size();
+    queued_ += size;
     first_deadline_ = std::min(first_deadline_, deadline);
-    waiting_.push_back({static_cast<frame_type>(type), id, std::string{body}, deadline, nullptr});
+    waiting_.push_back(
+        {static_cast<frame_type>(type), id, std::string{lead}.append(body), deadline, nullptr});
     wake(core);
     return true;
 }
@@ -389,10 +392,10 @@ void peer_link::end(mesh_core& core, std::vector<waiting> ended, const error& wh
         if (one.done) {
             one.done(std::unexpected{why});
         } else {
-            unsent.push_back(note_of(static_cast<std::uint8_t>(one.type), one.body));
+            unsent.push_back(note_of(static_cast<std::uint8_t>(one.type), {}, one.body));
         }
     }
-    tally.unconfirmed.fetch_add(unsent.size(), std::memory_order_relaxed);
+    tally.unconfirmed.fetch_add(total_of(unsent), std::memory_order_relaxed);
     core.tell_unconfirmed({id_, address()}, unsent);
 }
 
@@ -494,7 +497,7 @@ void peer_link::closed(const connection& which) {
             wake(*core);
         }
     }
-    tally.unconfirmed.fetch_add(unsent.size(), std::memory_order_relaxed);
+    tally.unconfirmed.fetch_add(total_of(unsent), std::memory_order_relaxed);
     core->tell_unconfirmed({id_, address()}, unsent);
 }
 

@@ -42,6 +42,7 @@ public:
     [[nodiscard]] result<bool> post(mesh_core& core,
                                     std::uint8_t type,
                                     std::uint64_t id,
+                                    std::string_view lead,
                                     std::string_view body);
 
     /// A peer dialled in and was found to be who it says: whether its connection is the one to

@@ -158,7 +158,9 @@ TEST(real_mesh, row_106_frames_of_one_life_keep_their_order_through_many_connect
     settings posts;
     posts.cluster = "shop";
     posts.life = {1, 9};
-    posts.unconfirmed = [&](const peer&, std::uint8_t, const frame_note&) { ++unconfirmed; };
+    posts.unconfirmed = [&](const peer&, std::uint8_t, const frame_note&, std::uint32_t count) {
+        unconfirmed += count;
+    };
     auto ann = std::move(*mesh::start(machine, here, posts, [](incoming) {}));
     ann->become({1, 1});
     const peer to{{2, 2}, bob->local().text()};

@@ -50,7 +50,7 @@ TEST_F(strangers, row_109_members_of_two_versions_agree_on_the_older_or_say_who_
         hello mine;
         mine.least_version = least;
         mine.version = version;
-        mine.features = 0b1110;  // Of which this version has none.
+        mine.features = 0b111000;  // Of which this version has none.
         mine.cluster = "shop";
         mine.self = member_id{9, version};
         mine.dial = 1;

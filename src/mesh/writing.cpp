@@ -35,26 +35,53 @@ void connection::send_request(std::string_view body, instant deadline, reply_fn 
     }
     const std::uint64_t id = pending_.add(deadline, std::move(done));
     const auto left = remaining_time(deadline, loop_->now());
-    append_frame(out_, frame_type::request, id, body, {left.data(), left.size()});
-    ++frames_out_;
+    append(frame_type::request, id, body, {left.data(), left.size()});
     arm_due();
     flush_later();
 }
 
-void connection::send_frame(frame_type type, std::uint64_t id, std::string_view body) {
+void connection::send_frame(frame_type type,
+                            std::uint64_t id,
+                            std::string_view body,
+                            std::string_view lead) {
     const auto number = static_cast<std::uint8_t>(type);
     if (phase_ != phase::open) {
         if (number >= first_free_type) {
-            core_.tell_unconfirmed({peer_id_, {}}, {note_of(number, body)});
+            core_.tell_unconfirmed({peer_id_, {}}, {note_of(number, lead, body)});
         }
         return;
     }
-    if (number >= first_free_type) {
-        unconfirmed_.push_back(note_of(number, body));
+    if (may_run_ && !lead.empty() && lead.size() + body.size() < longest_run / 2) {
+        append_to_run(number, body, lead);
+    } else {
+        if (number >= first_free_type) {
+            unconfirmed_.push_back(note_of(number, lead, body));
+        }
+        append(type, id, body, lead);
     }
-    append_frame(out_, type, id, body);
-    ++frames_out_;
     flush_later();
+}
+
+void connection::append(frame_type type,
+                        std::uint64_t id,
+                        std::string_view body,
+                        std::string_view lead) {
+    run_.close(out_);
+    append_frame(out_, type, id, body, lead);
+    ++frames_out_;
+    ++put_;
+}
+
+void connection::append_to_run(std::uint8_t type, std::string_view body, std::string_view lead) {
+    if (run_.append(out_, type, lead, body)) {
+        ++unconfirmed_.back().count;
+    } else {
+        run_.close(out_);
+        run_.begin(out_, type, lead, body);
+        unconfirmed_.push_back(note_of(type, lead, body));
+        ++frames_out_;
+    }
+    ++put_;
 }
 
 void connection::send_frames(std::string& frames, std::uint64_t count, std::vector<posted>& kept) {
@@ -63,6 +90,7 @@ void connection::send_frames(std::string& frames, std::uint64_t count, std::vect
         core_.tell_unconfirmed({peer_id_, {}}, std::exchange(kept, {}));
         return;
     }
+    run_.close(out_);
     unconfirmed_.insert(unconfirmed_.end(), kept.begin(), kept.end());
     kept.clear();
     if (out_.empty()) {
@@ -72,11 +100,12 @@ void connection::send_frames(std::string& frames, std::uint64_t count, std::vect
     }
     frames.clear();
     frames_out_ += count;
+    put_ += count;
     flush_later();
 }
 
 void connection::flush_later() {
-    if (out_left() >= write_at_ || (in_batch_ && frames_out_ >= answers_at_)) {
+    if (out_left() >= write_at_ || (in_batch_ && put_ >= answers_at_)) {
         write_ahead();
     }
     backlog_.store(out_left() + flight_.size(), std::memory_order_relaxed);
@@ -94,6 +123,7 @@ void connection::flush_later() {
 /// In the midst of sending: while it is in the cache, and so that the other side has to do. Never
 /// ends the connection.
 void connection::write_ahead() {
+    run_.close(out_);
     const std::size_t written = stream_->write_now(std::string_view{out_}.substr(out_begin_));
     if (written > 0) {
         tally_out(written);
@@ -104,7 +134,7 @@ void connection::write_ahead() {
         }
     }
     write_at_ = out_left() + enough_to_write;
-    answers_at_ = frames_out_ + enough_answers;
+    answers_at_ = put_ + enough_answers;
 }
 
 void connection::tally_out(std::size_t bytes) {
@@ -130,8 +160,10 @@ void connection::flush() {
         broken("the other side does not read");
         return;
     }
+    run_.close(out_);
     tally_out(out_left());
     write_at_ = enough_to_write;
+    put_ = 0;
     answers_at_ = enough_answers;
     const std::size_t begin = std::exchange(out_begin_, 0);
     const std::size_t written = begin + stream_->write_now(std::string_view{out_}.substr(begin));

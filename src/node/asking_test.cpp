@@ -61,6 +61,12 @@ public:
                                     std::string_view) override {
         return {};
     }
+    [[nodiscard]] result<void> post(muster::mesh::way&,
+                                    std::uint8_t,
+                                    std::string_view,
+                                    std::string_view) override {
+        return {};
+    }
     [[nodiscard]] std::size_t waiting_for(const muster::mesh::peer&) const override { return 0; }
     [[nodiscard]] bool is_connected(const member_id&) const override { return false; }
     [[nodiscard]] muster::mesh::counters count() const override { return {}; }

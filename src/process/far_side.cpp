@@ -182,6 +182,7 @@ result<far_side::outgoing> far_side::encoded(const pid& to,
                             .life = to.life(),
                             .type = type.name};
     line.append_to(bytes);
+    made.lead = bytes.size();
     type.encode(bytes, body);
     made.bytes = bytes;
     return made;
@@ -192,7 +193,10 @@ result<void> far_side::send(const pid& to,
                             const detail::message_type& type,
                             const void* body) {
     const auto made = encoded(to, from, type, body, {});
-    return made ? made->net->post(*made->way, message_frame, 0, made->bytes)
+    return made ? made->net->post(*made->way,
+                                  message_frame,
+                                  made->bytes.substr(0, made->lead),
+                                  made->bytes.substr(made->lead))
                 : std::unexpected{made.error()};
 }
 
@@ -232,23 +236,36 @@ result<void> far_side::offer(const pid& to, detail::parcel_ptr& one, detail::uns
 }
 
 void far_side::take_message(const mesh::arrival& one) {
+    const bool is_run = !one.lead.empty();
     std::string_view body;
-    const auto line = address_line::read(one.body, body);
+    const auto line = address_line::read(is_run ? one.lead : one.body, body);
     if (!line) {
         return;  // Of a program that speaks otherwise: it is confirmed, and goes nowhere.
     }
-    const detail::local_ref to{line->to_index, line->to_generation};
+    if (!is_run) {
+        take_message(one, *line, body);
+        return;
+    }
+    for (std::string_view rest = one.body; !rest.empty();) {
+        take_message(one, *line, mesh::next_of(rest));
+    }
+}
+
+void far_side::take_message(const mesh::arrival& one,
+                            const address_line& line,
+                            std::string_view body) {
+    const detail::local_ref to{line.to_index, line.to_generation};
     far_message message{.node = node_of(one.life, one.from, one.name, one.memo),
-                        .from = {line->from_index, line->from_generation},
-                        .type = line->type,
+                        .from = {line.from_index, line.from_generation},
+                        .type = line.type,
                         .body = body,
                         .asker = {}};
-    const bool here = line->life == home_.life();
+    const bool here = line.life == home_.life();
     if (here && take_at_once(to, message)) {
         return;
     }
     if (!here || !take_later(to, std::move(message))) {
-        tell_lost({one.life, std::string{one.name}, line->from_index, line->from_generation},
+        tell_lost({one.life, std::string{one.name}, line.from_index, line.from_generation},
                   home_.pid_of(to),
                   1);
     }
@@ -296,12 +313,12 @@ void far_side::tell_lost(const pid& sender, const pid& to, std::uint64_t count) 
             .text = {}});
 }
 
-void far_side::unconfirmed(std::uint8_t type, const mesh::frame_note& note) {
+void far_side::unconfirmed(std::uint8_t type, const mesh::frame_note& note, std::uint32_t count) {
     if (type == message_frame) {
         const auto line = address_line::read_note({note.data(), note.size()});
         home_.count_lost({line.from_index, line.from_generation},
                          pid{line.life, {}, line.to_index, line.to_generation},
-                         1);
+                         count);
     }
 }
 

@@ -30,6 +30,7 @@
 namespace muster::process_detail {
 
 class host_core;
+struct address_line;
 struct far_call;
 struct far_message;
 struct far_signal;
@@ -85,7 +86,7 @@ public:
     void take_signal(const mesh::arrival& one);
     /// Whether it was for processes.
     [[nodiscard]] bool take_request(mesh::incoming& what);
-    void unconfirmed(std::uint8_t type, const mesh::frame_note& note);
+    void unconfirmed(std::uint8_t type, const mesh::frame_note& note, std::uint32_t count);
     /// The connection to that member has ended, or did not come about.
     void lost(const member_id& id);
     void life_ended(const member_id& life);
@@ -124,6 +125,7 @@ private:
         mesh::way* way = nullptr;
         mesh::mesh* net = nullptr;
         std::string_view bytes;
+        std::size_t lead = 0;  ///< how many of them are alike for all such messages
     };
     [[nodiscard]] result<outgoing> encoded(const pid& to,
                                            detail::local_ref from,
@@ -139,6 +141,7 @@ private:
         const member_id& id,
         std::string_view name,
         std::shared_ptr<void>& memo);
+    void take_message(const mesh::arrival& one, const address_line& line, std::string_view body);
     [[nodiscard]] bool take_at_once(const detail::local_ref& to, far_message& one);
     [[nodiscard]] result<void> take_later(const detail::local_ref& to, far_message&& one);
     void tell_lost(const pid& sender, const pid& to, std::uint64_t count);

@@ -168,9 +168,11 @@ void process_host::prepare(mesh::settings& how) {
     how.frames[process_detail::far_side::signal_frame] = [core = core_](const mesh::arrival& one) {
         core->far().take_signal(one);
     };
-    how.unconfirmed = [core = core_](
-                          const mesh::peer&, std::uint8_t type, const mesh::frame_note& note) {
-        core->far().unconfirmed(type, note);
+    how.unconfirmed = [core = core_](const mesh::peer&,
+                                     std::uint8_t type,
+                                     const mesh::frame_note& note,
+                                     std::uint32_t count) {
+        core->far().unconfirmed(type, note, count);
     };
     how.lost = [core = core_](const member_id& id, const error&) { core->far().lost(id); };
 }

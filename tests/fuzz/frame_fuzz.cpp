@@ -19,6 +19,20 @@ void check(bool holds) {
     }
 }
 
+/// What is read as a run is one, to its last byte.
+void take_apart(std::string_view body, std::uint64_t count) {
+    using namespace muster::mesh;
+    const auto run = read_run(body, count);
+    if (!run) {
+        return;
+    }
+    for (std::string_view rest = run->rest; !rest.empty(); --count) {
+        const std::string_view one = next_of_run(rest);
+        check(one.data() >= body.data() && one.data() + one.size() <= body.data() + body.size());
+    }
+    check(count == 0);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -38,6 +52,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         std::string again;
         append_frame(again, one.type, one.id, one.body, {}, one.flags);
         check(again == input.substr(0, outcome.size));
+        if ((one.flags & flag_run) != 0) {
+            take_apart(one.body, one.id);
+        }
         input.remove_prefix(outcome.size);
     }
     // As the body of a valid frame, which a checksum would keep the fuzzer from.
@@ -48,6 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto read = muster::decode<challenge_note>(body)) {
         static_cast<void>(muster::decode<hello>(read->greeting));
     }
+    take_apart(body, 2);
     static_cast<void>(muster::decode<failure_note>(body));
     static_cast<void>(muster::decode<refusal_note>(body));
     return 0;
