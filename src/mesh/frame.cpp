@@ -137,7 +137,7 @@ void open_run::close(std::string& out) {
 }
 
 std::optional<run_body> read_run(std::string_view body, std::uint64_t count) noexcept {
-    if (body.size() < sizeof(std::uint16_t)) {
+    if (count == 0 || body.size() < sizeof(std::uint16_t)) {
         return std::nullopt;
     }
     const std::size_t lead = get<std::uint16_t>(body.data());

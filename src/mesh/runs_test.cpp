@@ -186,6 +186,7 @@ TEST_F(posts_in_a_row, row_99_that_are_none_end_the_connection) {
     EXPECT_EQ(heard_, (texts{"Lhi", "Lhi"}));
     heard_.clear();
     for (const std::string& bytes : {run_of("", 0),
+                                     run_of(lead, 0),
                                      run_of(lead, 1),
                                      run_of(std::string{"\x00\x00", 2} + item, 1),
                                      run_of(std::string{"\xff\xffL", 3}, 1),

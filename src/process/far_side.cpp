@@ -35,6 +35,31 @@ std::string& scratch() {
     return room;
 }
 
+address_line line_of(const pid& to, detail::local_ref from, const detail::message_type& type) {
+    return {.to_index = to.index(),
+            .to_generation = to.generation(),
+            .from_index = from.index,
+            .from_generation = from.generation,
+            .life = to.life(),
+            .type = type.name};
+}
+
+/// Its bytes, until this thread wants those of another: what is sent in a row mostly has the same.
+std::string_view as_lead(const address_line& line) {
+    struct last_line {
+        address_line line;
+        std::string bytes;
+    };
+    thread_local last_line last;
+    if (last.bytes.empty() || line != last.line) {
+        last.bytes.clear();
+        line.append_to(last.bytes);
+        last.line = line;
+        last.line.type = std::string_view{last.bytes}.substr(address_line::fixed_size);
+    }
+    return last.bytes;
+}
+
 }  // namespace
 
 void far_side::attach(mesh::mesh& net,
@@ -60,18 +85,35 @@ std::optional<mesh::peer> far_side::find(const member_id& life) const {
 
 /// Null: there is none. It is good while `keep` is there.
 mesh::way* far_side::way_to(const member_id& life, std::shared_ptr<const void>& keep) {
+    /// The way that this thread took last: it is still among `ways_` while nothing has gone there.
+    struct last_way {
+        std::uint64_t edition = 0;
+        member_id life;
+        mesh::way* way = nullptr;
+    };
+    static thread_local constinit last_way last;
+    const std::uint64_t number = ways_gone_.number();
     auto ways = ways_.get();
+    if (last.edition == number && last.life == life && ways_gone_.number() == number &&
+        !last.way->is_over()) {
+        keep = std::move(ways);
+        return last.way;
+    }
     if (const auto known = ways->find(life); known != ways->end() && !known->second->is_over()) {
+        last = {number, life, known->second.get()};
         keep = std::move(ways);
         return known->second.get();
     }
-    const std::uint64_t number = ways_number_.load();
     const auto peer = find(life);
     mesh::mesh* const net = net_.load(std::memory_order_acquire);
     auto way = peer && net != nullptr ? net->way_to(*peer) : nullptr;
     if (way) {
         ways_.change([&](way_map& all) {
-            if (ways_number_.load() == number) {
+            if (ways_gone_.number() != number) {
+                return;
+            }
+            if (!all.try_emplace(life, way).second) {
+                ways_gone_.changed();
                 all[life] = way;
             }
         });
@@ -82,14 +124,14 @@ mesh::way* far_side::way_to(const member_id& life, std::shared_ptr<const void>& 
 
 void far_side::peers_changed() {
     ways_.change([this](way_map& all) {
-        ways_number_.fetch_add(1);
+        ways_gone_.changed();
         all.clear();
     });
 }
 
 void far_side::forget_way(const member_id& life) {
     ways_.change([&](way_map& all) {
-        ways_number_.fetch_add(1);
+        ways_gone_.changed();
         all.erase(life);
     });
 }
@@ -157,13 +199,7 @@ result<void> far_side::deliver(const pid& to, detail::parcel_ptr one) {
     return how;
 }
 
-/// Finds the way, and encodes the message with what stands before each: to whom, from whom, and
-/// what type it is. In front of that `mark`, if there is one.
-result<far_side::outgoing> far_side::encoded(const pid& to,
-                                             detail::local_ref from,
-                                             const detail::message_type& type,
-                                             const void* body,
-                                             std::string_view mark) {
+result<far_side::outgoing> far_side::way_for(const pid& to, const detail::message_type& type) {
     outgoing made;
     made.way = way_to(to.life(), made.keep);
     made.net = net_.load(std::memory_order_acquire);
@@ -173,18 +209,24 @@ result<far_side::outgoing> far_side::encoded(const pid& to,
     if (type.name.size() > std::numeric_limits<std::uint16_t>::max()) {
         return fail(errc::invalid_argument, "the name of this type is too long to travel");
     }
-    std::string& bytes = scratch();
-    bytes.append(mark);
-    const address_line line{.to_index = to.index(),
-                            .to_generation = to.generation(),
-                            .from_index = from.index,
-                            .from_generation = from.generation,
-                            .life = to.life(),
-                            .type = type.name};
-    line.append_to(bytes);
-    made.lead = bytes.size();
-    type.encode(bytes, body);
-    made.bytes = bytes;
+    return made;
+}
+
+/// Finds the way, and encodes the message with what stands before each: to whom, from whom, and
+/// what type it is. In front of that `mark`.
+result<far_side::outgoing> far_side::encoded(const pid& to,
+                                             detail::local_ref from,
+                                             const detail::message_type& type,
+                                             const void* body,
+                                             std::string_view mark) {
+    auto made = way_for(to, type);
+    if (made) {
+        std::string& bytes = scratch();
+        bytes.append(mark);
+        line_of(to, from, type).append_to(bytes);
+        type.encode(bytes, body);
+        made->bytes = bytes;
+    }
     return made;
 }
 
@@ -192,12 +234,14 @@ result<void> far_side::send(const pid& to,
                             detail::local_ref from,
                             const detail::message_type& type,
                             const void* body) {
-    const auto made = encoded(to, from, type, body, {});
-    return made ? made->net->post(*made->way,
-                                  message_frame,
-                                  made->bytes.substr(0, made->lead),
-                                  made->bytes.substr(made->lead))
-                : std::unexpected{made.error()};
+    const auto made = way_for(to, type);
+    if (!made) {
+        return std::unexpected{made.error()};
+    }
+    const std::string_view lead = as_lead(line_of(to, from, type));
+    std::string& bytes = scratch();
+    type.encode(bytes, body);
+    return made->net->post(*made->way, message_frame, lead, bytes);
 }
 
 result<void> far_side::offer(const pid& to, detail::parcel_ptr& one, detail::unsent_fn back) {
@@ -242,45 +286,43 @@ void far_side::take_message(const mesh::arrival& one) {
     if (!line) {
         return;  // Of a program that speaks otherwise: it is confirmed, and goes nowhere.
     }
-    if (!is_run) {
-        take_message(one, *line, body);
-        return;
-    }
-    for (std::string_view rest = one.body; !rest.empty();) {
-        take_message(one, *line, mesh::next_of(rest));
-    }
-}
-
-void far_side::take_message(const mesh::arrival& one,
-                            const address_line& line,
-                            std::string_view body) {
-    const detail::local_ref to{line.to_index, line.to_generation};
+    const detail::local_ref to{line->to_index, line->to_generation};
+    const bool here = line->life == home_.life();
+    slot* const place = here ? place_on_this_thread(to.index) : nullptr;
     far_message message{.node = node_of(one.life, one.from, one.name, one.memo),
-                        .from = {line.from_index, line.from_generation},
-                        .type = line.type,
+                        .from = {line->from_index, line->from_generation},
+                        .type = line->type,
                         .body = body,
                         .asker = {}};
-    const bool here = line.life == home_.life();
-    if (here && take_at_once(to, message)) {
-        return;
-    }
-    if (!here || !take_later(to, std::move(message))) {
-        tell_lost({one.life, std::string{one.name}, line.from_index, line.from_generation},
-                  home_.pid_of(to),
-                  1);
-    }
+    std::string_view rest = is_run ? one.body : std::string_view{};
+    do {
+        if (is_run) {
+            message.body = mesh::next_of(rest);
+        }
+        if (take_at_once(place, to, message)) {
+            continue;
+        }
+        message.asker = {};
+        if (!here || !take_later(to, std::move(message))) {
+            tell_lost({one.life, std::string{one.name}, line->from_index, line->from_generation},
+                      home_.pid_of(to),
+                      1);
+        }
+    } while (!rest.empty());
+}
+
+/// Null where there is none, or it is another's.
+slot* far_side::place_on_this_thread(std::uint32_t index) const {
+    const auto [whose, place] = home_.find_place(index);
+    return place != nullptr && whose->loop().is_current() ? place : nullptr;
 }
 
 /// Where its process waits for it on this very thread, it goes on with it, and no mailbox is
 /// passed: what of an earlier message may still be on its way there goes first.
-bool far_side::take_at_once(const detail::local_ref& to, far_message& one) {
-    const auto [whose, place] = home_.find_place(to.index);
-    if (place == nullptr || !whose->loop().is_current() ||
-        place->arrived.load(std::memory_order_relaxed) != nullptr || !place->tenant ||
-        place->tenant->own().generation() != to.generation) {
-        return false;
-    }
-    return place->tenant->take_at_once(one);
+bool far_side::take_at_once(slot* place, const detail::local_ref& to, far_message& one) {
+    return place != nullptr && place->arrived.load(std::memory_order_relaxed) == nullptr &&
+           place->tenant && place->tenant->own().generation() == to.generation &&
+           place->tenant->take_at_once(one);
 }
 
 result<void> far_side::take_later(const detail::local_ref& to, far_message&& one) {
@@ -561,7 +603,7 @@ bool far_side::take_request(mesh::incoming& what) {
                           answer.fail(got.error());
                       }
                   }}};
-    if (!take_at_once(to, message)) {
+    if (!take_at_once(place_on_this_thread(to.index), to, message)) {
         static_cast<void>(take_later(to, std::move(message)));
     }
     return true;

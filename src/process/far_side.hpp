@@ -30,10 +30,10 @@
 namespace muster::process_detail {
 
 class host_core;
-struct address_line;
 struct far_call;
 struct far_message;
 struct far_signal;
+struct slot;
 
 /// Threads:  any, but what the mesh tells, which comes on its workers.
 /// Lifetime: its host_core's.
@@ -125,8 +125,8 @@ private:
         mesh::way* way = nullptr;
         mesh::mesh* net = nullptr;
         std::string_view bytes;
-        std::size_t lead = 0;  ///< how many of them are alike for all such messages
     };
+    [[nodiscard]] result<outgoing> way_for(const pid& to, const detail::message_type& type);
     [[nodiscard]] result<outgoing> encoded(const pid& to,
                                            detail::local_ref from,
                                            const detail::message_type& type,
@@ -141,8 +141,10 @@ private:
         const member_id& id,
         std::string_view name,
         std::shared_ptr<void>& memo);
-    void take_message(const mesh::arrival& one, const address_line& line, std::string_view body);
-    [[nodiscard]] bool take_at_once(const detail::local_ref& to, far_message& one);
+    [[nodiscard]] slot* place_on_this_thread(std::uint32_t index) const;
+    [[nodiscard]] static bool take_at_once(slot* place,
+                                           const detail::local_ref& to,
+                                           far_message& one);
     [[nodiscard]] result<void> take_later(const detail::local_ref& to, far_message&& one);
     void tell_lost(const pid& sender, const pid& to, std::uint64_t count);
     [[nodiscard]] error no_way(const pid& to) const;
@@ -188,7 +190,7 @@ private:
     std::atomic<std::uint64_t> unlearned_{0};  ///< How often something went out of `learned_`.
     /// What `find` would say, found already: nothing in it is older than the last `peers_changed`.
     runtime::per_thread<way_map> ways_{std::make_shared<const way_map>()};
-    std::atomic<std::uint64_t> ways_number_{0};  ///< Counts what went out of `ways_`.
+    runtime::edition ways_gone_;  ///< Something went out of `ways_`.
     // On the first worker:
     watch_map watches_;
     std::map<std::pair<pid, pid>, far_link> links_;  ///< one of here, one of there

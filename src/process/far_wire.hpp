@@ -29,6 +29,8 @@ struct address_line {
     member_id life;
     std::string_view type;
 
+    friend bool operator==(const address_line&, const address_line&) = default;
+
     void append_to(std::string& out) const;
     /// Nothing: it is none. `rest` is what follows it.
     [[nodiscard]] static std::optional<address_line> read(std::string_view bytes,

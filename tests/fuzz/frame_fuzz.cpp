@@ -26,6 +26,7 @@ void take_apart(std::string_view body, std::uint64_t count) {
     if (!run) {
         return;
     }
+    check(!run->rest.empty());
     for (std::string_view rest = run->rest; !rest.empty(); --count) {
         const std::string_view one = next_of_run(rest);
         check(one.data() >= body.data() && one.data() + one.size() <= body.data() + body.size());
