@@ -60,8 +60,10 @@ Number big_endian(const char* at) {
 
 void cbor_writer::grow(std::size_t bytes) {
     const auto used = static_cast<std::size_t>(at_ - out_.data());
-    const std::size_t room = std::max<std::size_t>({64, bytes, used / 2});
-    // Not cleared first: whatever is not written is cut off at the end.
+    // Not cleared first, so all the room that is there costs no more than some of it: whatever is
+    // not written is cut off at the end.
+    const std::size_t room =
+        std::max<std::size_t>({64, bytes, used / 2, out_.capacity() - out_.size()});
     out_.resize_and_overwrite(used + room, [=](char*, std::size_t) { return used + room; });
     at_ = out_.data() + used;
     end_ = at_ + room;

@@ -215,10 +215,13 @@ bool process_core::take_at_once(far_message& one) {
     if (!waiting_ || taken_ || doom_ || ended_) {
         return false;
     }
-    const auto type = std::ranges::find(wanted_, one.type, &message_type::name);
+    const auto type = std::ranges::find_if(wanted_, [&](const message_type* wanted) {
+        return wanted == one.known || wanted->name == one.type;
+    });
     if (type == wanted_.end() || lost_its_right()) {
         return false;
     }
+    one.known = *type;
     if (!one.asker.answer) {
         // No parcel, no mailbox: from the network's buffer to where the process wants it.
         if (open_at_(waiter_,

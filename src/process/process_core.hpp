@@ -36,6 +36,7 @@ struct far_message {
     std::string_view type;
     std::string_view body;
     far_asker asker;
+    const detail::message_type* known = nullptr;  ///< that of a process's with this name
 };
 
 /// A signal of Muster's own, handled where the process lives. `act` gets null if that life has
