@@ -13,7 +13,6 @@
 namespace muster::process_detail {
 namespace {
 
-constexpr duration writable_look = 1ms;
 constexpr duration signal_again = 10ms;  ///< when the way there is full
 constexpr std::size_t most_owed = 4096;  ///< senders and receivers of lost messages
 
@@ -362,65 +361,6 @@ void far_side::unconfirmed(std::uint8_t type, const mesh::frame_note& note, std:
                          pid{line.life, {}, line.to_index, line.to_generation},
                          count);
     }
-}
-
-void far_side::when_writable(const pid& who, completer<void> told) {
-    if (!find(who.life())) {
-        told(std::unexpected{no_way(who)});
-        return;
-    }
-    on_home([this, who, told = std::move(told)]() mutable {
-        poll_writable(std::move(who), std::move(told));
-    });
-}
-
-/// First the way there, then its mailbox, of which its node knows alone.
-void far_side::poll_writable(pid who, completer<void> told) {
-    const auto peer = find(who.life());
-    mesh::mesh* const net = net_.load();
-    if (!peer || net == nullptr) {
-        told(std::unexpected{no_way(who)});
-        return;
-    }
-    if (net->waiting_for(*peer) <= home_.limits().queue_bytes / 2) {
-        ask_writable(std::move(who), std::move(told));
-        return;
-    }
-    look_again(std::move(who), std::move(told));
-}
-
-void far_side::look_again(pid who, completer<void> told) {
-    auto& at = *home_.workers().front();
-    at.set_alarm(at.loop().now() + writable_look,
-                 home_.next_number(),
-                 [this, who = std::move(who), told = std::move(told)]() mutable {
-                     poll_writable(std::move(who), std::move(told));
-                 });
-}
-
-void far_side::ask_writable(pid who, completer<void> told) {
-    const far_call what{
-        .kind = call_kind::writable, .index = who.index(), .generation = who.generation()};
-    const member_id life = who.life();
-    auto done = [this,
-                 keep = home_.shared_from_this(),
-                 who = std::move(who),
-                 told = std::move(told)](result<std::string> got) mutable {
-        const auto state = got ? decode<far_state>(*got) : result<far_state>{};
-        if (got && state && !state->alive) {
-            told(fail(errc::gone, who.text() + " has ended"));
-        } else if (got || got.error().code == errc::incompatible) {
-            told({});  // Or an older version, which says nothing of its mailboxes.
-        } else if (got.error().code == errc::outcome_unknown ||
-                   got.error().code == errc::overloaded) {
-            on_home([this, who = std::move(who), told = std::move(told)]() mutable {
-                look_again(std::move(who), std::move(told));
-            });
-        } else {
-            told(std::unexpected{std::move(got.error())});
-        }
-    };
-    call(life, what, std::move(done));
 }
 
 // --- Signals -------------------------------------------------------------------------------------
