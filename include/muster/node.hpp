@@ -173,8 +173,8 @@ public:
     [[nodiscard]] muster::view view() const;
     /// The same without this node.
     [[nodiscard]] std::vector<member> peers() const;
-    /// Whom this node has been connected with, and what went there and came from there since it
-    /// started; ordered by id. A member that no longer is goes a while after its last connection.
+    /// Whom this node has been connected with, or has tried to reach, and what went there and came
+    /// from there since it started; ordered by id. Those not used for long may be left out.
     [[nodiscard]] std::vector<peer_traffic> traffic() const;
     [[nodiscard]] std::string name() const;
     [[nodiscard]] member_state state() const;

@@ -84,7 +84,7 @@ void connection::open(const hello& theirs) {
     hello_bytes_ = {};
     awaited_proof_ = {};
     phase_ = phase::open;
-    may_run_ = (theirs.features & own_features() & feature_runs) != 0 && max_body_ >= longest_run;
+    may_run_ = (theirs.features & own_features() & feature_runs) != 0;
     if (std::exchange(counted_handshake_, false)) {
         core_.end_handshake(address_);
     }
@@ -328,7 +328,7 @@ void connection::take_open(const frame& one) {
         const bool is_run = (one.flags & flag_run) != 0;
         const auto run =
             is_run ? read_run(one.body, one.id) : std::optional{run_body{{}, one.body}};
-        if (!run || (is_run && run->lead.empty())) {
+        if (!run) {
             broken("a run of frames that is none");
         } else if (!core_.has_stopped()) {
             (*handler)({peer_id_, peer_life_, peer_name_, one.id, run->rest, run->lead, memo_});
@@ -339,7 +339,7 @@ void connection::take_open(const frame& one) {
 }
 
 void connection::take_confirm(std::uint64_t count) {
-    if (count > unconfirmed_.size()) {
+    if (count > unconfirmed_.size() - (run_.is_open() ? 1 : 0)) {
         broken("it confirms more than was sent");
         return;
     }

@@ -137,12 +137,12 @@ void open_run::close(std::string& out) {
 }
 
 std::optional<run_body> read_run(std::string_view body, std::uint64_t count) noexcept {
-    if (count == 0 || body.size() < sizeof(std::uint16_t)) {
+    if (count == 0 || body.size() < sizeof(std::uint16_t) || body.size() > longest_run) {
         return std::nullopt;
     }
     const std::size_t lead = get<std::uint16_t>(body.data());
     body.remove_prefix(sizeof(std::uint16_t));
-    if (body.size() < lead) {
+    if (lead == 0 || body.size() < lead) {
         return std::nullopt;
     }
     const run_body run{body.substr(0, lead), body.substr(lead)};

@@ -111,7 +111,7 @@ struct run_body {
     std::string_view lead;
     std::string_view rest;  ///< Taken apart by `next_of_run`.
 };
-/// Nothing: it is none of `count`.
+/// Nothing: it is none of `count`, or longer than `longest_run`.
 [[nodiscard]] std::optional<run_body> read_run(std::string_view body, std::uint64_t count) noexcept;
 /// Takes the first one off; there is one.
 [[nodiscard]] std::string_view next_of_run(std::string_view& rest) noexcept;
@@ -129,7 +129,7 @@ struct parse_outcome {
 
 /// Of `hello::features`: its sender has the cluster's key, and connects to nobody without it.
 inline constexpr std::uint64_t feature_authentication = 1;
-/// Its sender takes frames with `flag_run`.
+/// Its sender takes frames with `flag_run`, whose bodies are at most `longest_run`.
 inline constexpr std::uint64_t feature_runs = 2;
 
 /// Body of `hello`. Sent by the dialling side first, then by the other.

@@ -57,7 +57,7 @@ void connection::say(frame_type type, std::string_view body) {
 }
 
 std::uint64_t connection::own_features() const noexcept {
-    return feature_runs | (key_ ? feature_authentication : 0);
+    return (max_body_ >= longest_run ? feature_runs : 0) | (key_ ? feature_authentication : 0);
 }
 
 hello connection::own_hello() const {

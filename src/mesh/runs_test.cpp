@@ -6,6 +6,7 @@
 #include "mesh/world_test.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,9 @@ protected:
         settings wanted;
         wanted.frames[70] = [this](const arrival& one) {
             ++arrivals_;
+            if (on_arrival_) {
+                on_arrival_();
+            }
             if (one.lead.empty()) {
                 heard_.emplace_back(one.body);
                 return;
@@ -58,6 +62,7 @@ protected:
     }
 
     texts heard_;
+    std::function<void()> on_arrival_;
     std::size_t arrivals_ = 0;
     std::uint64_t lost_ = 0;
     std::string lost_note_;
@@ -91,6 +96,7 @@ TEST_F(posts_in_a_row, travel_together_and_arrive_in_order_among_all_others) {
     EXPECT_EQ(heard_, sent);
     // What answers a request does not wait for more than some more of its kind.
     EXPECT_LE(arrivals_, 15U);
+    EXPECT_GE(frames_to(cid_, member_id{4, 4}), 6U);
     EXPECT_LE(frames_to(cid_, member_id{4, 4}), 20U);
     EXPECT_EQ(lost_, 0U);
 }
@@ -159,6 +165,28 @@ TEST_F(posts_in_a_row, row_109_go_one_by_one_to_whoever_knows_no_runs) {
     }
 }
 
+TEST_F(posts_in_a_row, row_99_that_have_not_left_cannot_be_confirmed) {
+    stranger other{world_, world_.add_host("other"), cid_};
+    hello mine;
+    mine.cluster = "shop";
+    mine.self = member_id{9, 9};
+    mine.dial = 1;
+    mine.features = feature_runs;
+    std::string bytes{preamble};
+    append_frame(bytes, frame_type::hello, 0, encode(mine));
+    other.say(bytes);
+    const auto way = cid_.net().way_to({mine.self, ""});
+    on_arrival_ = [&] { ASSERT_TRUE(cid_.net().post(*way, 70, "lead", "body")); };
+    bytes.clear();
+    append_frame(bytes, static_cast<frame_type>(70), 0, "one");
+    append_frame(bytes, frame_type::confirm, 1, {});  // Of what is still to be sent.
+    append_frame(bytes, static_cast<frame_type>(70), 0, "two");
+    other.say(bytes);
+    EXPECT_TRUE(other.hung_up);
+    EXPECT_EQ(heard_, texts{"one"});
+    EXPECT_EQ(lost_, 1U);
+}
+
 TEST_F(posts_in_a_row, row_99_that_are_none_end_the_connection) {
     const auto run_of = [](std::string body, std::uint64_t count) {
         std::string bytes;
@@ -185,15 +213,17 @@ TEST_F(posts_in_a_row, row_99_that_are_none_end_the_connection) {
     EXPECT_FALSE(is_hung_up_on(run_of(lead + item + item, 2)));
     EXPECT_EQ(heard_, (texts{"Lhi", "Lhi"}));
     heard_.clear();
-    for (const std::string& bytes : {run_of("", 0),
-                                     run_of(lead, 0),
-                                     run_of(lead, 1),
-                                     run_of(std::string{"\x00\x00", 2} + item, 1),
-                                     run_of(std::string{"\xff\xffL", 3}, 1),
-                                     run_of(lead + item, 2),
-                                     run_of(lead + item + item, 1),
-                                     run_of(lead + item + "\x01", 2),
-                                     run_of(lead + item.substr(0, 5), 1)}) {
+    for (const std::string& bytes :
+         {run_of("", 0),
+          run_of(lead, 0),
+          run_of(lead, 1),
+          run_of(std::string{"\x00\x00", 2} + item, 1),
+          run_of(std::string{"\xff\xffL", 3}, 1),
+          run_of(lead + item, 2),
+          run_of(lead + item + item, 1),
+          run_of(lead + item + "\x01", 2),
+          run_of(lead + item.substr(0, 5), 1),
+          run_of(lead + std::string{"\x00\x20\x00\x00", 4} + std::string(longest_run, 'x'), 1)}) {
         EXPECT_TRUE(is_hung_up_on(bytes));
     }
     EXPECT_TRUE(heard_.empty());

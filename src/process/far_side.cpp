@@ -82,38 +82,40 @@ std::optional<mesh::peer> far_side::find(const member_id& life) const {
     return found == learned->end() ? std::nullopt : std::optional{found->second};
 }
 
+std::uint64_t far_side::next_edition() noexcept {
+    static constinit std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 /// Null: there is none. It is good while `keep` is there.
 mesh::way* far_side::way_to(const member_id& life, std::shared_ptr<const void>& keep) {
-    /// The way that this thread took last: it is still among `ways_` while nothing has gone there.
+    /// The way that this thread took last: it is among all of the same edition that come later.
     struct last_way {
         std::uint64_t edition = 0;
         member_id life;
         mesh::way* way = nullptr;
     };
     static thread_local constinit last_way last;
-    const std::uint64_t number = ways_gone_.number();
-    auto ways = ways_.get();
-    if (last.edition == number && last.life == life && ways_gone_.number() == number &&
-        !last.way->is_over()) {
-        keep = std::move(ways);
+    auto all = ways_.get();
+    if (last.edition == all->edition && last.life == life && !last.way->is_over()) {
+        keep = std::move(all);
         return last.way;
     }
-    if (const auto known = ways->find(life); known != ways->end() && !known->second->is_over()) {
-        last = {number, life, known->second.get()};
-        keep = std::move(ways);
-        return known->second.get();
+    const std::uint64_t edition = all->edition;
+    if (const auto known = all->ways.find(life);
+        known != all->ways.end() && !known->second->is_over()) {
+        last = {edition, life, known->second.get()};
+        keep = std::move(all);
+        return last.way;
     }
     const auto peer = find(life);
     mesh::mesh* const net = net_.load(std::memory_order_acquire);
     auto way = peer && net != nullptr ? net->way_to(*peer) : nullptr;
     if (way) {
-        ways_.change([&](way_map& all) {
-            if (ways_gone_.number() != number) {
-                return;
-            }
-            if (!all.try_emplace(life, way).second) {
-                ways_gone_.changed();
-                all[life] = way;
+        ways_.change([&](way_map& now) {
+            if (now.edition == edition && !now.ways.try_emplace(life, way).second) {
+                now.ways[life] = way;
+                now.edition = next_edition();
             }
         });
         keep = way;
@@ -122,16 +124,13 @@ mesh::way* far_side::way_to(const member_id& life, std::shared_ptr<const void>& 
 }
 
 void far_side::peers_changed() {
-    ways_.change([this](way_map& all) {
-        ways_gone_.changed();
-        all.clear();
-    });
+    ways_.change([](way_map& now) { now = {{}, next_edition()}; });
 }
 
 void far_side::forget_way(const member_id& life) {
-    ways_.change([&](way_map& all) {
-        ways_gone_.changed();
-        all.erase(life);
+    ways_.change([&](way_map& now) {
+        now.ways.erase(life);
+        now.edition = next_edition();
     });
 }
 
@@ -237,10 +236,9 @@ result<void> far_side::send(const pid& to,
     if (!made) {
         return std::unexpected{made.error()};
     }
-    const std::string_view lead = as_lead(line_of(to, from, type));
     std::string& bytes = scratch();
     type.encode(bytes, body);
-    return made->net->post(*made->way, message_frame, lead, bytes);
+    return made->net->post(*made->way, message_frame, as_lead(line_of(to, from, type)), bytes);
 }
 
 result<void> far_side::offer(const pid& to, detail::parcel_ptr& one, detail::unsent_fn back) {
@@ -294,6 +292,7 @@ void far_side::take_message(const mesh::arrival& one) {
                         .body = body,
                         .asker = {}};
     std::string_view rest = is_run ? one.body : std::string_view{};
+    std::uint64_t lost = 0;
     do {
         if (is_run) {
             message.body = mesh::next_of(rest);
@@ -302,12 +301,13 @@ void far_side::take_message(const mesh::arrival& one) {
             continue;
         }
         message.asker = {};
-        if (!here || !take_later(to, std::move(message))) {
-            tell_lost({one.life, std::string{one.name}, line->from_index, line->from_generation},
-                      home_.pid_of(to),
-                      1);
-        }
+        lost += here && take_later(to, std::move(message)) ? 0 : 1;
     } while (!rest.empty());
+    if (lost > 0) {
+        tell_lost({one.life, std::string{one.name}, line->from_index, line->from_generation},
+                  home_.pid_of(to),
+                  lost);
+    }
 }
 
 /// Null where there is none, or it is another's.

@@ -117,7 +117,11 @@ private:
     };
     using watch_map = std::map<std::uint64_t, watch>;
     using learned_map = std::map<member_id, mesh::peer>;
-    using way_map = std::map<member_id, std::shared_ptr<mesh::way>>;
+    struct way_map {
+        std::map<member_id, std::shared_ptr<mesh::way>> ways;
+        std::uint64_t edition = 0;  ///< another one whenever one has gone, in the whole program
+    };
+    [[nodiscard]] static std::uint64_t next_edition() noexcept;
 
     /// A message as it leaves; its bytes until the next is encoded on this thread.
     struct outgoing {
@@ -189,8 +193,8 @@ private:
     runtime::published<learned_map> learned_{std::make_shared<const learned_map>()};
     std::atomic<std::uint64_t> unlearned_{0};  ///< How often something went out of `learned_`.
     /// What `find` would say, found already: nothing in it is older than the last `peers_changed`.
-    runtime::per_thread<way_map> ways_{std::make_shared<const way_map>()};
-    runtime::edition ways_gone_;  ///< Something went out of `ways_`.
+    runtime::per_thread<way_map> ways_{
+        std::make_shared<const way_map>(way_map{{}, next_edition()})};
     // On the first worker:
     watch_map watches_;
     std::map<std::pair<pid, pid>, far_link> links_;  ///< one of here, one of there

@@ -296,6 +296,35 @@ TEST_F(two_nodes, tell_a_sender_of_a_message_that_cannot_be_read) {
     EXPECT_EQ(lost, (std::map<pid, std::uint64_t>{{waits, 1}, {busy, 1}}));
 }
 
+TEST_F(two_nodes, tell_a_sender_of_all_that_came_in_a_row_after_its_receiver_had_ended) {
+    const pid counting = bob->host().spawn(counter);
+    int taken = 0;
+    const pid brief = bob->host().spawn([&taken](self me) -> process {
+        while (auto in = co_await me.receive<add>()) {
+            if (++taken == 3) {
+                co_return;
+            }
+        }
+    });
+    std::map<pid, std::uint64_t> lost;
+    for (int i = 0; i < 4; ++i) {  // One of them, at least, where the connection is.
+        ann->host().spawn([&lost, counting, brief](self me) -> process {
+            const auto connected = co_await me.ask<total>(counting);
+            EXPECT_TRUE(connected);
+            for (long n = 0; n < 10; ++n) {
+                me.send(brief, add{n});
+            }
+            while (auto in = co_await me.receive<undelivered>(5s)) {
+                lost[in->body.to] += in->body.count;
+            }
+        });
+    }
+    run(10s);
+    EXPECT_EQ(taken, 3);
+    EXPECT_GE(lost[brief], 36U) << "one may have lain in its mailbox, and so was delivered";
+    EXPECT_LE(lost[brief], 37U);
+}
+
 TEST_F(two_nodes, tell_a_sender_what_came_too_late_to_be_sent) {
     const pid to = bob->host().spawn(obedient);
     std::uint64_t lost = 0;
