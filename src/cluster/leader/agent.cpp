@@ -24,6 +24,14 @@ constexpr duration first_retry = 100ms;    ///< after the second write in a row 
 constexpr duration longest_retry = 30s;
 constexpr std::int64_t command_kept_ms = 3'600'000;
 
+/// Makes a znode, or writes over what is there at that version.
+zookeeper::op put(std::string path, std::string data, bool is_new, std::int32_t version) {
+    if (is_new) {
+        return zookeeper::create_op{.path = std::move(path), .data = std::move(data)};
+    }
+    return zookeeper::set_op{std::move(path), std::move(data), version};
+}
+
 std::string child_of(const std::string& ordered) {
     return ordered.substr(ordered.find(':') + 1);
 }
@@ -295,38 +303,28 @@ std::vector<zookeeper::op> leader_agent::ops_of(const leader_decision& decided) 
     std::vector<zookeeper::op> ops;
     ops.emplace_back(zookeeper::check_op{at_.where.succession() + "/" + own_});
     if (decided.view) {
-        const std::string head = encode(decided.view->head);
-        if (book.view_version < 0) {
-            ops.emplace_back(zookeeper::create_op{.path = at_.where.view(), .data = head});
-        } else {
-            ops.emplace_back(zookeeper::set_op{at_.where.view(), head, book.view_version});
-        }
+        ops.push_back(put(at_.where.view(),
+                          encode(decided.view->head),
+                          book.view_version < 0,
+                          book.view_version));
         for (const auto& [index, chunk] : decided.view->chunks) {
-            const std::string path = at_.where.view_chunk(index);
-            const auto version = book.view_chunks.find(index);
-            if (version == book.view_chunks.end()) {
-                ops.emplace_back(zookeeper::create_op{.path = path, .data = encode(chunk)});
-            } else {
-                ops.emplace_back(zookeeper::set_op{path, encode(chunk), version->second});
-            }
+            const auto known = book.view_chunks.find(index);
+            const bool is_new = known == book.view_chunks.end();
+            ops.push_back(put(at_.where.view_chunk(index),
+                              encode(chunk),
+                              is_new,
+                              is_new ? zookeeper::any_version : known->second));
         }
     }
     for (const auto& [name, change] : decided.plans) {
         const book_resource& known = book.resources.at(name);
-        const std::string head = encode(head_of(change.next));
-        if (known.lost) {
-            ops.emplace_back(zookeeper::create_op{.path = at_.where.plan(name), .data = head});
-        } else {
-            ops.emplace_back(zookeeper::set_op{at_.where.plan(name), head, known.head_version});
-        }
+        ops.push_back(put(
+            at_.where.plan(name), encode(head_of(change.next)), known.lost, known.head_version));
         for (const std::size_t i : change.chunks) {
-            const std::string data = encode(change.next.chunks[i], known.spec);
-            if (!known.lost && i < known.whole.chunks.size()) {
-                ops.emplace_back(zookeeper::set_op{at_.where.chunk(name, i), data});
-            } else {
-                ops.emplace_back(
-                    zookeeper::create_op{.path = at_.where.chunk(name, i), .data = data});
-            }
+            ops.push_back(put(at_.where.chunk(name, i),
+                              encode(change.next.chunks[i], known.spec),
+                              known.lost || i >= known.whole.chunks.size(),
+                              zookeeper::any_version));
         }
     }
     for (const auto& [ordered, command] : decided.results) {
@@ -428,9 +426,8 @@ void leader_agent::enter_into_book(const leader_decision& decided,
         book.view_version = book.view_version < 0 ? 0 : got.value[at].meta.version;
         ++at;
         book.view_damaged = false;
-        book.stored_view.take(decided.view->head);
+        book.stored_view.take(*decided.view);
         for (const auto& [index, chunk] : decided.view->chunks) {
-            book.stored_view.take(index, chunk);
             const auto [version, is_new] = book.view_chunks.try_emplace(index, 0);
             version->second = is_new ? 0 : got.value[at].meta.version;
             ++at;

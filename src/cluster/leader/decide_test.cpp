@@ -403,10 +403,7 @@ TEST(decide, half_a_view_moves_nothing_answers_nobody_and_forgets_no_mark) {
     book.marked.insert(owners.back());
     book.view = half.view->next;
     book.view_damaged = false;
-    book.stored_view.take(half.view->head);
-    for (const auto& [index, chunk] : half.view->chunks) {
-        book.stored_view.take(index, chunk);
-    }
+    book.stored_view.take(*half.view);
     const leader_decision rest = decided(book, settings);
     ASSERT_TRUE(rest.view);
     EXPECT_TRUE(rest.view->complete);

@@ -8,13 +8,9 @@ namespace muster::cluster {
 
 namespace {
 
-auto place_of(std::vector<view_member>& members, member_id id) {
-    return std::ranges::lower_bound(members, id, {}, &view_member::id);
-}
-
 /// Members stay ordered by id.
 void carry_over(const changed_member& what, std::vector<view_member>& members) {
-    const auto at = place_of(members, what.member.id);
+    const auto at = std::ranges::lower_bound(members, what.member.id, {}, &view_member::id);
     const bool is_there = at != members.end() && at->id == what.member.id;
     if (what.gone) {
         if (is_there) {
@@ -135,10 +131,7 @@ private:
         }
         forget_old_changes(out_.head);
         view_parts written = stored_;
-        written.take(out_.head);
-        for (const auto& [index, chunk] : out_.chunks) {
-            written.take(index, chunk);
-        }
+        written.take(out_);
         out_.next.members = std::move(written.whole()->members);
     }
 
@@ -184,6 +177,13 @@ std::vector<std::size_t> view_parts::take(view_head head) {
 void view_parts::take(std::size_t index, view_chunk chunk) {
     if (index < chunks_.size() && chunk.number > chunks_[index].number) {
         chunks_[index] = std::move(chunk);
+    }
+}
+
+void view_parts::take(const view_change& written) {
+    take(written.head);
+    for (const auto& [index, chunk] : written.chunks) {
+        take(index, chunk);
     }
 }
 

@@ -14,6 +14,8 @@
 
 namespace muster::cluster {
 
+struct view_change;
+
 /// A head and its chunks, as far as they are known. The changes in the head spare most readings: a
 /// chunk is read only where more happened to it than they tell.
 class view_parts {
@@ -24,6 +26,8 @@ public:
     /// Takes a chunk as it was read; one that is older than what is known, or of which the newest
     /// head says nothing, is passed over.
     void take(std::size_t index, view_chunk chunk);
+    /// Takes what has been written.
+    void take(const view_change& written);
 
     /// The view of the newest head.
     /// Errors: unavailable (chunks are still to be read, or a newer head is), invalid_argument (a

@@ -38,10 +38,9 @@ struct store {
         view_change change = change_view(book, std::move(next), most_chunks);
         EXPECT_LE(change.chunks.size(), most_chunks);
         head = change.head;
-        book.take(change.head);
+        book.take(change);
         for (const auto& [index, chunk] : change.chunks) {
             chunks[index] = chunk;
-            book.take(index, chunk);
         }
         complete = change.complete;
         EXPECT_TRUE(book.whole());
